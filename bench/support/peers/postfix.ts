@@ -1,0 +1,96 @@
+/**
+ * Postfix as a proxy: smtpd with smtpd_proxy_filter, which passes a message on without queueing it.
+ * An instance of its own, with its own queue and data directories, that shares nothing with a
+ * Postfix of the machine. One process serves one session.
+ */
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { adopt, pause, runChild, startChild, stopProcess } from "../child.ts";
+import { type Peer, program, type RunningPeer, type Setup } from "../peer.ts";
+import { freePort, untilGreeted } from "../port.ts";
+
+export const postfix: Peer = {
+  name: "postfix",
+  title: "Postfix smtpd_proxy_filter",
+  unable: { idle: "a process per session: 15,000 sessions would be 15,000 processes" },
+  descriptorsPerSession: 2,
+
+  async version() {
+    const { stdout } = await runChild([program("postconf"), "-d", "-h", "mail_version"], {
+      seconds: 10,
+    });
+    return `Postfix ${stdout.trim()}`;
+  },
+
+  async start(setup: Setup): Promise<RunningPeer> {
+    if (process.getuid?.() !== 0) throw new Error("its master process needs root");
+    const port = await freePort();
+    const configuration = `${setup.directory}/etc`;
+    writeConfiguration(configuration, port, setup);
+    const log = `${setup.directory}/log`;
+    const command = startChild([program("postfix"), "-c", configuration, "start"], log);
+    const code = await command.exited;
+    if (code !== 0) throw new Error(`postfix start gave ${code}: ${command.lastWords()}`);
+    const master = await masterProcess(`${setup.directory}/spool/pid/master.pid`);
+    adopt(master);
+    const stop = () => stopProcess(master);
+    await untilGreeted(port, 20).catch(async (error) => {
+      await stop();
+      throw error;
+    });
+    return { port, processes: [master], stop };
+  },
+};
+
+function writeConfiguration(directory: string, port: number, setup: Setup): void {
+  for (const name of ["etc", "spool", "data"]) mkdirSync(`${setup.directory}/${name}`);
+  // Postfix's own user must get through to the queue, and must own what it keeps.
+  chmodSync(setup.directory, 0o755);
+  const owner = /^postfix:[^:]*:(\d+):(\d+):/m.exec(readFileSync("/etc/passwd", "utf8"));
+  if (owner === null) throw new Error("there is no user postfix");
+  chownSync(`${setup.directory}/data`, Number(owner[1]), Number(owner[2]));
+  writeFileSync(`${directory}/main.cf`, mainConfiguration(setup));
+  writeFileSync(`${directory}/master.cf`, services(port, setup.backend));
+}
+
+function mainConfiguration({ directory, certificate }: Setup): string {
+  const tls = certificate === undefined ? "" : `
+smtpd_tls_security_level = may
+smtpd_tls_cert_file = ${certificate.cert}
+smtpd_tls_key_file = ${certificate.key}`;
+  return `compatibility_level = 3.6
+queue_directory = ${directory}/spool
+data_directory = ${directory}/data
+myhostname = proxy.example
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+local_recipient_maps =
+message_size_limit = 104857600
+mailbox_size_limit = 0
+smtpd_peername_lookup = no
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_recipient_restrictions = permit_mynetworks, reject${tls}
+`;
+}
+
+function services(port: number, backend: number): string {
+  return `127.0.0.1:${port} inet n - n - 220 smtpd
+  -o smtpd_proxy_filter=127.0.0.1:${backend}
+  -o smtpd_client_connection_count_limit=0
+rewrite unix - - n - - trivial-rewrite
+anvil unix - - n - 1 anvil
+tlsmgr unix - - n 1000? 1 tlsmgr
+`;
+}
+
+/** The id that the master process writes down; it may take a moment after the command has ended. */
+async function masterProcess(file: string): Promise<number> {
+  for (let waited = 0; waited < 5000; waited += 50) {
+    const pid = existsSync(file) ? Number(readFileSync(file, "utf8").trim()) : 0;
+    if (pid > 0) return pid;
+    await pause(50);
+  }
+  throw new Error("its master process left no id");
+}

@@ -1,0 +1,128 @@
+/**
+ * Sends messages, a connection each, with or without STARTTLS, as smtp-source would: one command
+ * after the other. A process of its own, so that its CPU is nobody else's. Every handshake is a full
+ * one. Prints one line of JSON.
+ */
+import type { Socket } from "bun";
+
+export interface LoadOrder {
+  readonly port: number;
+  readonly sessions: number;
+  /** Sessions at the same time. */
+  readonly parallel: number;
+  /** Bytes of each message. */
+  readonly size: number;
+  /** The PEM file of the certificate that must show up after STARTTLS; absent: no TLS. */
+  readonly certificate?: string;
+}
+
+export interface LoadReport {
+  readonly seconds: number;
+}
+
+/** What is sent, and the reply that must come back before the next. */
+interface Step {
+  readonly send: string | Uint8Array;
+  readonly reply: string;
+  /** The handshake follows the reply. */
+  readonly secure?: boolean;
+}
+
+const order = JSON.parse(process.argv[2] ?? "{}") as LoadOrder;
+const steps = dialogue();
+const begin = performance.now();
+let begun = 0;
+let ended = 0;
+
+for (let lane = 0; lane < order.parallel; lane++) next();
+
+function next(): void {
+  if (begun === order.sessions) return;
+  begun++;
+  Bun.connect({ hostname: "127.0.0.1", port: order.port, socket: new Session() })
+    .catch((error: Error) => fail(error.message));
+}
+
+/** One session: the handlers of its socket, before and after the handshake. */
+class Session {
+  #step = 0;
+  #input = "";
+  /** The socket that counts; after the handshake the raw one still calls, with ciphertext. */
+  #socket: Socket | undefined;
+
+  open = (socket: Socket): void => {
+    this.#socket = socket;
+  };
+  data = (socket: Socket, bytes: Uint8Array): void => {
+    if (socket !== this.#socket) return;
+    this.#input += Buffer.from(bytes).toString("latin1");
+    // The last line of a reply has a blank after its code.
+    const reply = /(?:^|\n)(\d{3}) [^\n]*\n$/.exec(this.#input)?.[1];
+    if (reply === undefined) return;
+    const step = steps[this.#step]!;
+    if (reply !== step.reply) fail(`expected ${step.reply}, got ${this.#input.trim()}`);
+    this.#input = "";
+    if (step.secure) this.#secure(socket);
+    else this.#advance();
+  };
+  handshake = (_socket: Socket, success: boolean, error: Error | null): void => {
+    if (!success) fail(`no handshake: ${error?.message}`);
+    this.#advance();
+  };
+  close = (): void => {
+    if (this.#step < steps.length) fail(`closed at step ${this.#step}`);
+  };
+  error = (_socket: Socket, error: Error): void => fail(error.message);
+
+  #secure(socket: Socket): void {
+    const [, secure] = socket.upgradeTLS({
+      data: undefined,
+      tls: { ca: order.certificate && Bun.file(order.certificate) },
+      socket: this,
+    });
+    this.#socket = secure;
+  }
+
+  #advance(): void {
+    const step = steps[++this.#step];
+    if (step !== undefined) return this.#write(step.send);
+    this.#socket?.end();
+    ended++;
+    if (ended < order.sessions) return next();
+    const report: LoadReport = { seconds: (performance.now() - begin) / 1000 };
+    console.log(JSON.stringify(report));
+    process.exit(0);
+  }
+
+  #write(bytes: string | Uint8Array): void {
+    const taken = this.#socket?.write(bytes) ?? 0;
+    if (taken < bytes.length) fail(`the socket took ${taken} of ${bytes.length} bytes`);
+  }
+}
+
+function dialogue(): Step[] {
+  const hello = { send: "EHLO client.example\r\n", reply: "250" };
+  const secured = [{ send: "STARTTLS\r\n", reply: "220", secure: true }, hello];
+  return [
+    { send: "", reply: "220" },
+    hello,
+    ...(order.certificate ? secured : []),
+    { send: "MAIL FROM:<from@client.example>\r\n", reply: "250" },
+    { send: "RCPT TO:<to@bench.example>\r\n", reply: "250" },
+    { send: "DATA\r\n", reply: "354" },
+    { send: message(), reply: "250" },
+    { send: "QUIT\r\n", reply: "221" },
+  ];
+}
+
+function message(): Uint8Array {
+  const header = "From: <from@client.example>\r\nTo: <to@bench.example>\r\n" +
+    "Date: Mon, 01 Jan 2024 00:00:00 +0000\r\nMessage-Id: <1@client.example>\r\n\r\n";
+  const line = `${"X".repeat(78)}\r\n`;
+  return Buffer.from(`${header}${line.repeat(Math.ceil(order.size / line.length))}.\r\n`);
+}
+
+function fail(why: string): never {
+  console.error(why);
+  process.exit(1);
+}

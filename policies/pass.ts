@@ -1,0 +1,26 @@
+/**
+ * Transparent: every client is let in, every recipient is the backend's to judge. Routing, TLS and the protocol's
+ * rules only.
+ */
+import { definePolicy, environment } from "sallyport";
+import { relayDomains } from "../plugins/relay_domains.ts";
+
+const { hostname, listen, backends, tls, relayDomains: domains, notices } = environment();
+
+export default definePolicy({
+  hostname,
+  listen,
+  backends,
+  tls,
+  // MAIL is answered by the backend itself, as if the client spoke to it.
+  dial: "mail",
+  // Who may connect how often is the backend's matter too, and before us may stand a load balancer.
+  sessionsPerClient: Infinity,
+  plugins: domains === undefined ? [] : [relayDomains({ domains })],
+  notices: domains === undefined
+    ? [
+      ...notices,
+      "The backend sees this proxy's address: it must not relay for that address, or set SALLYPORT_RELAY_DOMAINS to the domains you take mail for",
+    ]
+    : notices,
+});

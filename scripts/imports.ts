@@ -1,0 +1,218 @@
+/**
+ * The import direction: smtp ← mail ← policy ← auth ← backend ← proxy ← cli, with dns, store and net
+ * as leaves that the others see through interfaces only, and plugins that see the public face only.
+ *
+ * `bun scripts/imports.ts` prints each violation and exits with 1 when there are any. The tables
+ * below are the rule; whoever needs an exception writes it there with its reason.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path/posix";
+import process from "node:process";
+
+/** The files that stand for a leaf: what dns, store and net are to everybody else. */
+const INTERFACES: readonly string[] = ["src/net/wire.ts", "src/policy/effects.ts"];
+
+/** Zone → the zones it may import, besides itself. The program (main, cli) puts the parts together. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  smtp: [],
+  mail: ["smtp"],
+  net: [],
+  dns: ["interfaces"],
+  store: ["interfaces"],
+  policy: ["smtp", "mail", "interfaces"],
+  auth: ["smtp", "mail", "policy", "interfaces"],
+  backend: ["smtp", "mail", "policy", "interfaces"],
+  proxy: ["smtp", "mail", "policy", "auth", "backend", "interfaces"],
+  admin: ["smtp", "mail", "policy", "auth", "backend", "proxy", "interfaces"],
+  face: ["smtp", "mail", "policy", "auth", "interfaces"],
+  testing: ["smtp", "mail", "policy", "auth", "backend", "proxy", "dns", "store", "face", "interfaces"],
+  cli: ["smtp", "mail", "policy", "auth", "backend", "proxy", "dns", "store", "net", "admin", "face", "testing"],
+  main: ["cli"],
+  plugins: ["face"],
+  policies: ["face", "plugins"],
+  vendor: [],
+};
+
+/** Single files that may import what their zone may not. */
+const EXCEPTIONS: readonly { readonly file: string; readonly imports: string; readonly why: string }[] = [];
+
+/** Packages that more than one file may import. */
+const SHARED_PACKAGES: readonly { readonly name: string; readonly under: string; readonly why: string }[] = [
+  { name: "hono", under: "src/admin/", why: "the dashboard's pages are its JSX" },
+  { name: "@hono/zod-openapi", under: "src/admin/", why: "each route of the API declares its own types" },
+];
+
+/** A plugin gets its effects by argument, so it imports no socket, process, timer or clock. */
+const EFFECTS =
+  /^(bun|node:(net|tls|dgram|dns|https?|http2|child_process|worker_threads|cluster|timers|perf_hooks))(\/.*|:.*)?$/;
+
+/** Zones that one file per package is asked of, and where the interfaces and packages of tests do not count. */
+const FREE = /^(test|bench|scripts)\//;
+
+/** One import in a file. `target` is a path from the root, or the specifier of a module that is not ours. */
+interface Import {
+  readonly file: string;
+  readonly line: number;
+  readonly specifier: string;
+  readonly target: string;
+}
+
+/** An import that should not be. */
+export interface Violation {
+  readonly file: string;
+  readonly line: number;
+  readonly imports: string;
+  /** Why it is wrong, and what is allowed. */
+  readonly why: string;
+}
+
+/** Checks files given as path from the root → source text. */
+export function checkImports(files: ReadonlyMap<string, string>): Violation[] {
+  const imports = [...files].flatMap(([file, source]) => importsOf(file, source));
+  const wrong = imports.flatMap((each) => {
+    const why = isException(each) ? undefined : fault(each);
+    return why === undefined ? [] : [violation(each, why)];
+  });
+  return [...wrong, ...sharedPackages(imports), ...coreNames(files)];
+}
+
+function violation({ file, line, target }: Import, why: string): Violation {
+  return { file, line, imports: target, why };
+}
+
+function isException({ file, target }: Import): boolean {
+  return EXCEPTIONS.some((each) => each.file === file && each.imports === target);
+}
+
+/** What is wrong with one import, if anything. */
+function fault(given: Import): string | undefined {
+  if (/^(jsr|npm|https?):/.test(given.specifier)) return "a module is named in package.json and deno.json, not in code";
+  if (FREE.test(given.file)) return undefined;
+  return isOurs(given.target) ? direction(given) : foreign(given);
+}
+
+function isOurs(target: string): boolean {
+  return /^(src|plugins|policies|vendor|test|bench|scripts)\//.test(target);
+}
+
+function direction({ file, specifier, target }: Import): string | undefined {
+  if (specifier.startsWith(".") && !/\.(tsx?|json|css|js)$/.test(specifier)) return "an import names the file, with .ts";
+  const from = zoneOf(file);
+  const to = zoneOf(target);
+  const allowed = ALLOWED[from] ?? [];
+  if (from === "plugins") return pluginDirection(file, specifier, target);
+  if (to === from || allowed.includes(to)) return undefined;
+  if (allowed.includes("interfaces") && INTERFACES.includes(target)) return undefined;
+  return `${from} may not see ${to}; it may import ${told(allowed)}`;
+}
+
+/** A plugin that became a folder may import its own files. */
+function pluginDirection(file: string, specifier: string, target: string): string | undefined {
+  if (specifier === "sallyport") return undefined;
+  const folder = /^plugins\/[^/]+\//.exec(file)?.[0];
+  if (folder !== undefined && target.startsWith(folder)) return undefined;
+  return 'a plugin may import only "sallyport" and its own library';
+}
+
+function told(allowed: readonly string[]): string {
+  if (allowed.length === 0) return "only itself";
+  return allowed.map((zone) => zone === "interfaces" ? INTERFACES.join(", ") : zone).join(", ");
+}
+
+/** Imports of the runtime and of packages. */
+function foreign({ file, target }: Import): string | undefined {
+  const zone = zoneOf(file);
+  if (zone === "smtp") return "src/smtp may import only itself: no runtime, no package";
+  if (zone === "plugins" && EFFECTS.test(target)) return "a plugin gets effects by argument: use io";
+  if (zone === "policies" && !target.startsWith("node:")) return 'a policy may import only "sallyport" and plugins';
+  if (/^bun(:|$)/.test(target) && !["net", "cli", "main"].includes(zone)) {
+    return "only src/net, src/cli and src/main.ts may name a runtime";
+  }
+  return undefined;
+}
+
+/** One package, one importing file. */
+function sharedPackages(imports: readonly Import[]): Violation[] {
+  const counted = imports.filter(({ file, target }) =>
+    !FREE.test(file) && !isOurs(target) && !/^(node|bun):|^bun$/.test(target) && !mayShare(file, target)
+  );
+  return [...Map.groupBy(counted, ({ target }) => packageOf(target))].flatMap(([name, group]) => {
+    const first = group[0]!.file;
+    return group.filter(({ file }) => file !== first)
+      .map((each) => violation(each, `${name} is ${first}'s: one package, one importing file`));
+  });
+}
+
+function mayShare(file: string, target: string): boolean {
+  return SHARED_PACKAGES.some(({ name, under }) => name === packageOf(target) && file.startsWith(under));
+}
+
+function packageOf(specifier: string): string {
+  return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+}
+
+/** The clock and the dice that the language itself brings, which the type check of src/smtp cannot see. */
+function coreNames(files: ReadonlyMap<string, string>): Violation[] {
+  return [...files].filter(([file]) => zoneOf(file) === "smtp").flatMap(([file, source]) =>
+    [...withoutComments(source).matchAll(/\b(Date|Math\.random)\b/g)].map((found) => ({
+      file,
+      line: lineAt(source, found.index),
+      imports: found[0],
+      why: "src/smtp is pure: time and chance are arguments",
+    }))
+  );
+}
+
+function zoneOf(path: string): string {
+  const [top = "", second = ""] = path.split("/");
+  if (top !== "src") return top;
+  if (second === "mod.ts") return "face";
+  return second.replace(/\.ts$/, "");
+}
+
+const STATIC = /^[ \t]*(?:import|export)\b(?:[^"'`;]*?\bfrom)?\s*["']([^"'\n]+)["']/gm;
+const DYNAMIC = /\bimport\(\s*["']([^"'\n]+)["']/g;
+
+function importsOf(file: string, source: string): Import[] {
+  const code = withoutComments(source);
+  return [...code.matchAll(STATIC), ...code.matchAll(DYNAMIC)].map((found) => {
+    const specifier = found[1]!;
+    // A statement may run over many lines: the line is that of the specifier.
+    return { file, specifier, line: lineAt(code, found.index + found[0].length), target: resolve(file, specifier) };
+  });
+}
+
+function resolve(file: string, specifier: string): string {
+  if (specifier === "sallyport") return "src/mod.ts";
+  if (specifier === "sallyport/testing") return "src/testing.ts";
+  return specifier.startsWith(".") ? join(file, "..", specifier) : specifier;
+}
+
+/** Blanks comments, keeping every other character in its place. Strings are matched so that `"//"` is no comment. */
+function withoutComments(source: string): string {
+  const token = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\[\s\S]|[^`\\])*`|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
+  return source.replace(token, (text) => text.startsWith("/") ? text.replace(/[^\n]/g, " ") : text);
+}
+
+function lineAt(source: string, index: number): number {
+  return source.slice(0, index).split("\n").length;
+}
+
+/** The project's source files under the current folder. */
+function sources(): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const top of ["src", "plugins", "policies", "vendor", "test", "bench", "scripts"]) {
+    if (!existsSync(top)) continue;
+    for (const name of readdirSync(top, { recursive: true }) as string[]) {
+      const path = `${top}/${name}`;
+      if (/\.tsx?$/.test(path)) files.set(path, readFileSync(path, "utf8"));
+    }
+  }
+  return files;
+}
+
+if (import.meta.main) {
+  const violations = checkImports(sources());
+  for (const { file, line, imports, why } of violations) console.log(`${file}:${line} imports ${imports}: ${why}`);
+  if (violations.length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,161 @@
+/**
+ * Runs the tests: all of them on Bun, then the portable ones on Deno.
+ *
+ *   bun scripts/test.ts [--bun | --deno] [PART-OF-A-PATH …]
+ *
+ * Failures are told with their errors, skipped tests by their names (which say why). The last line is
+ * `N passed, N failed`, with `, N skipped` where some were. Exit code 1 on a failure, on a run that
+ * broke off, and when no test ran.
+ */
+import { Buffer } from "node:buffer";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { type Case, readReport } from "./junit.ts";
+import { type TestFile, testFiles } from "./test_files.ts";
+
+interface Runtime {
+  readonly name: "Bun" | "Deno";
+  readonly command: readonly string[];
+  /** Milliseconds the whole run may take. */
+  readonly limit: number;
+}
+
+interface Run {
+  readonly runtime: Runtime;
+  readonly files: number;
+  readonly cases: readonly Case[];
+  readonly seconds: number;
+}
+
+const MINUTE = 60_000;
+
+function bun(report: string): Runtime {
+  // --no-orphans: servers that a test started must not outlive a run that broke off.
+  const command = [process.execPath, "test", "--no-orphans", "--reporter=junit", `--reporter-outfile=${report}`];
+  return { name: "Bun", command, limit: 9 * MINUTE };
+}
+
+function deno(report: string): Runtime {
+  const local = "node_modules/.bin/deno";
+  const command = [existsSync(local) ? local : "deno", "test", "--allow-all", "--no-check", `--junit-path=${report}`];
+  return { name: "Deno", command, limit: 5 * MINUTE };
+}
+
+/** Runs the files in one process; what it does not report as it should becomes a failed case. */
+async function run(runtime: Runtime, files: readonly TestFile[], report: string): Promise<Run> {
+  const began = Date.now();
+  const { output, ending } = await execute([...runtime.command, ...files.map(({ path }) => `./${path}`)], runtime.limit);
+  const cases = existsSync(report) ? readReport(readFileSync(report, "utf8")) : [];
+  cases.push(...strays(output));
+  const failed = cases.some(({ outcome }) => outcome === "failed");
+  if (!existsSync(report)) cases.push(broken(`ended without a report, ${ending}`, output));
+  else if (ending !== "exit code 0" && !failed) cases.push(broken(`names no failure, but ended with ${ending}`, output));
+  else if (cases.length === 0) cases.push(broken("ran no test", output));
+  return { runtime, files: files.length, cases, seconds: (Date.now() - began) / 1000 };
+}
+
+function execute(command: readonly string[], limit: number): Promise<{ output: string; ending: string }> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, NO_COLOR: "1" };
+    const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "pipe"], env });
+    const chunks: Uint8Array[] = [];
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill("SIGTERM");
+      setTimeout(() => child.kill("SIGKILL"), 2000).unref();
+    }, limit);
+    const end = (ending: string) => {
+      clearTimeout(timer);
+      const output = new TextDecoder().decode(Buffer.concat(chunks));
+      resolve({ output, ending: late ? `stopped after ${limit / MINUTE} minutes` : ending });
+    };
+    child.stdout.on("data", (bytes) => chunks.push(bytes));
+    child.stderr.on("data", (bytes) => chunks.push(bytes));
+    child.on("error", (error) => end(error.message));
+    child.on("close", (code, signal) => end(signal ?? `exit code ${code}`));
+  });
+}
+
+/** Errors outside of any test, which the reports leave out: a file that does not load, a late throw. */
+function strays(output: string): Case[] {
+  const bun = output.matchAll(/^# Unhandled error between tests\n-+\n([\s\S]*?)\n-{9,}$/gm);
+  const deno = output.matchAll(/^\S+ \(uncaught error\)\n(error: [\s\S]*?)\n\n/gm);
+  return [...bun, ...deno].map(([, detail]) => failure("an error outside of any test", detail!));
+}
+
+function broken(what: string, output: string): Case {
+  return failure(`the run ${what}`, `its last lines:\n${output.trimEnd().split("\n").slice(-20).join("\n")}`);
+}
+
+function failure(name: string, detail: string): Case {
+  return { file: "", name, outcome: "failed", detail };
+}
+
+function count(cases: readonly Case[], outcome: Case["outcome"]): number {
+  return cases.filter((each) => each.outcome === outcome).length;
+}
+
+function totals(cases: readonly Case[]): string {
+  const skipped = count(cases, "skipped");
+  return `${count(cases, "passed")} passed, ${count(cases, "failed")} failed${skipped ? `, ${skipped} skipped` : ""}`;
+}
+
+/** Deno cancels the rest of a file when an error comes from outside of any test. */
+const CANCELLED = "Cancelled";
+
+function tellFailures(runs: readonly Run[]): void {
+  for (const { runtime, cases } of runs) {
+    const failed = cases.filter(({ outcome }) => outcome === "failed");
+    for (const { file, name, detail } of failed) {
+      if (detail === CANCELLED) continue;
+      console.log(`\nFAILED on ${runtime.name}: ${[file, name].filter(Boolean).join(" > ")}`);
+      console.log(detail.trimEnd().replace(/^/gm, "  "));
+    }
+    const cancelled = Map.groupBy(failed.filter(({ detail }) => detail === CANCELLED), ({ file }) => file);
+    for (const [file, { length }] of cancelled) {
+      console.log(`\nFAILED on ${runtime.name}: ${length} tests of ${file} that such an error cancelled`);
+    }
+  }
+}
+
+function tellSkipped(runs: readonly Run[]): void {
+  const skipped = runs.flatMap(({ runtime, cases }) =>
+    cases.filter(({ outcome }) => outcome === "skipped").map((each) => ({ ...each, runtime }))
+  );
+  if (skipped.length > 0) console.log(`\n${skipped.length} skipped:`);
+  for (const { runtime, file, name } of skipped) console.log(`  ${runtime.name}: ${file} > ${name}`);
+}
+
+function tellBunOnly(files: readonly TestFile[]): void {
+  const reasons = Map.groupBy(files.filter(({ bunOnly }) => bunOnly !== undefined), ({ bunOnly }) => bunOnly);
+  for (const [reason, group] of reasons) console.log(`Not on Deno, ${group.length} files: ${reason}`);
+}
+
+async function main(): Promise<void> {
+  const given = process.argv.slice(2);
+  const files = testFiles(given.filter((word) => !word.startsWith("--")));
+  const portable = files.filter(({ bunOnly }) => bunOnly === undefined);
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
+  const runs: Run[] = [];
+  for (const [make, flag, list] of [[bun, "--bun", files], [deno, "--deno", portable]] as const) {
+    if (list.length === 0 || (given.some((word) => word.startsWith("--")) && !given.includes(flag))) continue;
+    const report = join(folder, `${flag.slice(2)}.xml`);
+    const done = await run(make(report), list, report);
+    console.log(`${done.runtime.name}: ${totals(done.cases)} (${done.files} files, ${done.seconds.toFixed(1)} s)`);
+    runs.push(done);
+  }
+  rmSync(folder, { recursive: true });
+  if (!given.includes("--bun")) tellBunOnly(files);
+  tellSkipped(runs);
+  tellFailures(runs);
+  const cases = runs.flatMap((each) => each.cases);
+  if (cases.length === 0) console.log("No test ran.");
+  console.log(`\n${totals(cases)}`);
+  process.exitCode = count(cases, "passed") === 0 || count(cases, "failed") > 0 ? 1 : 0;
+}
+
+await main();

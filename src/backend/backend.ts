@@ -1,0 +1,20 @@
+/**
+ * A mail server behind the proxy, and what is known of it.
+ */
+import type { Endpoint } from "../net/wire.ts";
+import type { Extensions } from "../smtp/extensions.ts";
+
+/** One backend. */
+export interface Backend {
+  /** As the operator wrote it. */
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  /** What its last EHLO reply offered; undefined until one was seen. */
+  extensions: Extensions | undefined;
+  /** When it last could not be reached; it is then asked last for a while. */
+  failedAt: number;
+}
+
+export function backendAt(name: string, endpoint: Endpoint): Backend {
+  return { name, endpoint, extensions: undefined, failedAt: -Infinity };
+}

@@ -1,0 +1,230 @@
+/**
+ * One connection to a backend: the client machine (`smtp/client`) on a wire, from the dial to the last reply.
+ * It knows steps and replies, nothing of what a transaction is.
+ */
+import type { Connecting, ConnectOwner, Network, Wire } from "../net/wire.ts";
+import type { Reply } from "../smtp/reply.ts";
+import type { BackendTimes } from "../policy/settings.ts";
+import type { Backend } from "./backend.ts";
+import { Client, type ClientFault, type Step } from "../smtp/client.ts";
+import { type Extensions, NO_EXTENSIONS, readExtensions } from "../smtp/extensions.ts";
+import { latin1, severity, textOf } from "../smtp/reply.ts";
+
+/** Why a connection ended other than by our own wish. */
+export interface Loss {
+  readonly why: "refused" | "closed" | "torn" | "timeout" | ClientFault;
+  /** The step that was waiting for its reply. */
+  readonly step: Step | undefined;
+  /** For the log. */
+  readonly detail: string;
+}
+
+/** Who holds a connection. */
+export interface Holder {
+  /** Greeted and EHLO done. */
+  ready(connection: Connection): void;
+  reply(step: Step, reply: Reply): void;
+  /** What was written is with the kernel. */
+  drained(): void;
+  /** The connection is gone; nothing more is told. */
+  lost(loss: Loss): void;
+}
+
+/** What every connection of a pool shares. */
+export interface Surroundings {
+  readonly network: Network;
+  readonly hostname: string;
+  readonly times: BackendTimes;
+  now(): number;
+}
+
+export class Connection implements ConnectOwner {
+  readonly backend: Backend;
+  readonly openedAt: number;
+  holder: Holder;
+  extensions: Extensions = NO_EXTENSIONS;
+  /** Transactions begun on it. */
+  uses = 0;
+  idleSince = 0;
+  /** When the backend has taken too long; Infinity while nothing is awaited. */
+  deadline: number;
+  #wire: Wire | undefined;
+  readonly #connecting: Connecting;
+  readonly #client = new Client();
+  readonly #around: Surroundings;
+  #out: Uint8Array[] = [];
+  #dead = false;
+
+  constructor(backend: Backend, around: Surroundings, holder: Holder) {
+    this.backend = backend;
+    this.holder = holder;
+    this.#around = around;
+    this.openedAt = around.now();
+    this.deadline = this.openedAt + around.times.connect;
+    this.#connecting = around.network.connect(backend.endpoint, this);
+  }
+
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  /** Nothing is owed, nothing unread, nothing unsent: fit for another transaction. */
+  get quiet(): boolean {
+    return !this.#dead && this.#client.quiet && this.#out.length === 0 && this.#wire!.queued === 0;
+  }
+
+  /** Queues a command line (without CRLF, one character per byte) whose reply is `step`; `flush` sends it. */
+  send(step: Step, line: string): void {
+    this.command(line);
+    this.expect(step);
+  }
+
+  /** Queues a command line; what it makes the backend owe is said by `expect`. */
+  command(line: string): void {
+    this.#out.push(latin1(line + "\r\n"));
+  }
+
+  /** A reply to `step` is owed for what was or will be written. */
+  expect(step: Step): void {
+    this.#client.expect(step);
+    if (this.#client.awaited === step) this.#await();
+  }
+
+  /** Queues octets; they must not change before `flush`. */
+  write(bytes: Uint8Array): void {
+    this.#out.push(bytes);
+  }
+
+  /** Sends what is queued in one write. False: the backend is slow, wait for `drained`. */
+  flush(): boolean {
+    if (this.#dead || this.#out.length === 0) return true;
+    const out = this.#out;
+    this.#out = [];
+    const taken = this.#wire!.write(out.length === 1 ? out[0]! : Buffer.concat(out));
+    if (!taken && this.#client.awaited === undefined) this.deadline = this.#around.now() + this.#around.times.block;
+    return taken;
+  }
+
+  /** Ends it now: queued octets are dropped, the holder is told nothing. */
+  abort(): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    this.#out = [];
+    if (this.#wire === undefined) this.#connecting.cancel();
+    else this.#wire.abort();
+  }
+
+  /** Takes its leave; only on a quiet connection. */
+  quit(): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    this.#wire!.write(latin1("QUIT\r\n"));
+    this.#wire!.close();
+  }
+
+  /** To be called now and then. */
+  tick(now: number): void {
+    if (now >= this.deadline) this.#lose("timeout", this.#wire === undefined ? "connecting took too long" : "no reply in time");
+  }
+
+  // ---- the wire's side ----
+
+  open(wire: Wire): void {
+    if (this.#dead) return wire.abort();
+    this.#wire = wire;
+    this.expect("greeting");
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.#dead) return;
+    this.#client.receive(bytes);
+    for (;;) {
+      const event = this.#client.next();
+      if (event === undefined) break;
+      if (event.kind === "fault") return this.#lose(event.fault, event.text, event.step);
+      this.#await();
+      this.#answered(event.step, event.reply);
+      if (this.#dead) return;
+    }
+    this.#client.keep();
+  }
+
+  drain(): void {
+    if (this.#dead) return;
+    this.#await();
+    this.holder.drained();
+  }
+
+  end(): void {
+    this.#lose(this.#client.torn ? "torn" : "closed", "the backend closed the connection");
+  }
+
+  close(error: Error | undefined): void {
+    const why = this.#wire === undefined ? "refused" : this.#client.torn ? "torn" : "closed";
+    this.#lose(why, error?.message ?? "the backend closed the connection");
+  }
+
+  #answered(step: Step, reply: Reply): void {
+    const positive = severity(reply) === 2;
+    switch (step) {
+      case "greeting":
+        if (!positive) return this.#lose("refused", `greeted with ${textOf(reply).join(" ")} (${reply.code})`);
+        this.send("ehlo", `EHLO ${this.#around.hostname}`);
+        this.flush();
+        return;
+      case "ehlo":
+        if (positive) return this.#ready(readExtensions(reply));
+        this.send("helo", `HELO ${this.#around.hostname}`);
+        this.flush();
+        return;
+      case "helo":
+        if (!positive) return this.#lose("refused", `HELO was answered ${reply.code}`);
+        return this.#ready(NO_EXTENSIONS);
+      default:
+        this.holder.reply(step, reply);
+    }
+  }
+
+  #ready(extensions: Extensions): void {
+    this.extensions = this.backend.extensions = extensions;
+    this.backend.failedAt = -Infinity;
+    this.holder.ready(this);
+  }
+
+  /** Sets the deadline for the reply that is awaited now. */
+  #await(): void {
+    const step = this.#client.awaited;
+    this.deadline = step === undefined ? Infinity : this.#around.now() + timeFor(step, this.#around.times);
+  }
+
+  #lose(why: Loss["why"], detail: string, step: Step | undefined = this.#client.awaited): void {
+    if (this.#dead) return;
+    if (this.#wire === undefined || step === "greeting" || step === "ehlo" || step === "helo") {
+      this.backend.failedAt = this.#around.now();
+    }
+    this.abort();
+    this.holder.lost({ why, step, detail: `${this.backend.name}: ${detail}` });
+  }
+}
+
+function timeFor(step: Step, times: BackendTimes): number {
+  switch (step) {
+    case "greeting":
+      return times.greeting;
+    case "ehlo":
+    case "helo":
+      return times.hello;
+    case "mail":
+    case "ask":
+      return times.mail;
+    case "rcpt":
+      return times.rcpt;
+    case "data":
+      return times.data;
+    case "chunk":
+    case "end":
+      return times.end;
+    default:
+      return times.rset;
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * `sallyport serve [POLICY]`: runs a policy until SIGTERM or SIGINT, then lets what is under way finish.
+ */
+import process from "node:process";
+import { network } from "../net/mod.ts";
+import type { Listener } from "../net/wire.ts";
+import { SettingsError } from "../policy/policy.ts";
+import type { Settings } from "../policy/settings.ts";
+import { Proxy } from "../proxy/server.ts";
+import { startDemo } from "./demo.ts";
+import { loadPolicy } from "./load.ts";
+import { LineLog } from "./log.ts";
+
+/** Resolves when the proxy has stopped. @throws SettingsError */
+export async function serve(path: string): Promise<void> {
+  const loaded = await loadPolicy(path);
+  const net = await network();
+  const log = new LineLog();
+  const demo = loaded.settings.demo === undefined ? undefined : await startDemo(net, loaded.settings.demo);
+  const settings = demo === undefined ? loaded.settings : { ...loaded.settings, backends: [demo.address] };
+  const proxy = new Proxy(settings, loaded.tls, net, log);
+  keepAlive(log);
+  try {
+    announce(settings, await proxy.start(), log);
+  } catch (cause) {
+    throw new SettingsError([(cause as Error).message]);
+  }
+  await stopSignal();
+  await proxy.stop(settings.drain);
+  demo?.close();
+  proxy.report();
+  await log.flush();
+}
+
+/** A fault that nobody caught must not take every other session with it. */
+function keepAlive(log: LineLog): void {
+  const report = (cause: unknown) => log.warn("fault", { cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
+  process.on("uncaughtException", report);
+  process.on("unhandledRejection", report);
+}
+
+function announce(settings: Settings, listeners: readonly Listener[], log: LineLog): void {
+  for (const notice of settings.notices) log.warn("notice", { text: notice });
+  log.info("started", {
+    hostname: settings.hostname,
+    listen: settings.listen.map(({ name }) => name),
+    backends: settings.backends.map(({ name }) => name),
+    tls: settings.tls !== undefined,
+  });
+  if (settings.demo === undefined) return;
+  const { host, port } = listeners[0]!.address;
+  const hint = `Send a first mail:\n  printf 'Subject: hello\\n\\nIt works.\\n' | curl -sS --crlf smtp://${host}:${port} ` +
+    `--mail-from you@example.org --mail-rcpt me@example.org -T -\nand find it in ${settings.demo}/new`;
+  process.stderr.write(hint + "\n");
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGTERM", () => resolve());
+    process.once("SIGINT", () => resolve());
+  });
+}

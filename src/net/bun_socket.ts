@@ -1,0 +1,79 @@
+/**
+ * The part of Bun's socket API that `src/net` uses, as measured on Bun 1.4.5. Written out here because the
+ * published types lack `upgradeTLS({ isServer })`, and because Deno's type check knows no `Bun` at all.
+ */
+
+/** A socket of `Bun.listen` or `Bun.connect`, plain or TLS. */
+export interface BunSocket<Data> {
+  data: Data;
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number;
+  readonly localAddress: string | undefined;
+  readonly localPort: number;
+  /** Bytes taken; less than given when the kernel is full; negative when the stream can take none any more. */
+  write(bytes: Uint8Array): number;
+  pause(): void;
+  resume(): void;
+  /** FIN (under TLS close_notify first); reading goes on. */
+  shutdown(): void;
+  /** close(2), calling `close` before it returns; under TLS it waits for the peer's close_notify instead. */
+  end(): void;
+  /** RST, calling `close` before it returns. */
+  terminate(): void;
+  /** Calls `timeout` after this many seconds, rounded up to the next 4; 0 = never. The socket is left as it is. */
+  timeout(seconds: number): void;
+  getTLSVersion(): string;
+  getCipher(): { name: string };
+  getServername(): string | undefined;
+  /** Plain half and secure half. The plain half goes on calling its `data` with ciphertext. */
+  upgradeTLS(options: {
+    isServer: true;
+    tls: { cert: string; key: string };
+    data: Data;
+    socket: BunHandlers<Data>;
+  }): [plain: BunSocket<Data>, secure: BunSocket<Data>];
+}
+
+/** Callbacks of a listener or connection. */
+export interface BunHandlers<Data> {
+  binaryType: "uint8array";
+  open?(socket: BunSocket<Data>): void;
+  data(socket: BunSocket<Data>, bytes: Uint8Array): void;
+  /** Also called when nothing waits. */
+  drain(socket: BunSocket<Data>): void;
+  /** FIN; not called any more after an own `shutdown()`: then only `close` is. */
+  end(socket: BunSocket<Data>): void;
+  close(socket: BunSocket<Data>, error?: Error): void;
+  /** A handler threw, or TLS failed. */
+  error(socket: BunSocket<Data>, error: Error): void;
+  timeout(socket: BunSocket<Data>): void;
+  /** `error` is set even on success when no client certificate was given: only `success` counts. */
+  handshake?(socket: BunSocket<Data>, success: boolean, error: Error | null): void;
+  connectError?(socket: BunSocket<Data>, error: Error): void;
+}
+
+type Place = { hostname: string; port: number } | { unix: string } | { fd: number };
+
+/** A listening socket. */
+export interface BunListener {
+  readonly hostname?: string;
+  readonly port?: number;
+  stop(closeConnections: boolean): void;
+}
+
+interface BunApi {
+  listen<Data>(
+    options: Place & {
+      socket: BunHandlers<Data>;
+      allowHalfOpen: true;
+      reusePort?: boolean;
+      tls?: { cert: string; key: string } | undefined;
+    },
+  ): BunListener;
+  connect<Data>(
+    options: Place & { socket: BunHandlers<Data>; allowHalfOpen: true; data: Data },
+  ): Promise<unknown>;
+}
+
+/** Bun itself; undefined on other runtimes. */
+export const bun: BunApi = (globalThis as unknown as { Bun: BunApi }).Bun;

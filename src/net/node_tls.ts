@@ -1,0 +1,76 @@
+/**
+ * The server side of TLS over a connected net.Socket. TLSSocket gets a Duplex, not the socket itself: with
+ * the socket, bytes that arrive while it changes hands can be lost (on Deno concurrent handshakes then
+ * hang), and what each runtime does with the socket's own listeners differs. It costs nothing measurable.
+ */
+
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
+import { secureContext } from "./tls.ts";
+import type { TlsFacts, TlsIdentity } from "./wire.ts";
+
+/** The socket's bytes as a Duplex. Takes over the socket: its former listeners must be gone. */
+class Transport extends Duplex {
+  readonly #socket: Socket;
+  /** The write that waits for the socket to drain. */
+  #written: (() => void) | undefined = undefined;
+
+  constructor(socket: Socket) {
+    super({ allowHalfOpen: true });
+    this.#socket = socket;
+    socket.on("data", (bytes) => {
+      if (!this.push(bytes)) socket.pause();
+    });
+    socket.on("end", () => this.push(null));
+    socket.on("drain", () => this.#drained());
+    socket.on("error", (error) => this.destroy(error));
+    socket.on("close", () => this.destroy());
+    socket.resume();
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(bytes: Uint8Array, _encoding: string, written: () => void): void {
+    if (this.#socket.write(bytes)) written();
+    else this.#written = written;
+  }
+
+  override _final(done: () => void): void {
+    this.#socket.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#socket.destroy();
+    done(error);
+  }
+
+  #drained(): void {
+    const written = this.#written;
+    this.#written = undefined;
+    written?.();
+  }
+}
+
+/**
+ * Starts TLS as the server. The result tells `secure` after the handshake; before that, errors come as
+ * `_tlsError` or `error`.
+ * @throws when the identity does not parse
+ */
+export function serveTls(socket: Socket, identity: TlsIdentity): TLSSocket {
+  const context = secureContext(identity);
+  return new TLSSocket(new Transport(socket), { isServer: true, secureContext: context });
+}
+
+/** What was agreed on. */
+export function tlsFacts(socket: TLSSocket): TlsFacts {
+  // Missing in @types/node; false when the client named none.
+  const { servername } = socket as TLSSocket & { servername?: string | false };
+  return {
+    version: socket.getProtocol() ?? "",
+    cipher: socket.getCipher().name,
+    serverName: servername || undefined,
+  };
+}

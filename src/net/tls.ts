@@ -1,0 +1,78 @@
+/**
+ * Server identities: one secure context per certificate and key, kept so that TLS sessions resume (a
+ * new context has new ticket keys), and the checks that tell an operator what is wrong with one.
+ */
+
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createSecureContext, type SecureContext } from "node:tls";
+import type { TlsIdentity } from "./wire.ts";
+
+/** Milliseconds a client gets for an implicit TLS handshake unless the listener says otherwise. */
+export const HANDSHAKE_TIMEOUT = 30_000;
+
+const contexts = new WeakMap<TlsIdentity, SecureContext>();
+
+/**
+ * The secure context of an identity, TLS 1.2 and up. The same object gives the same context: keep it.
+ * @throws when the certificate or the key does not parse, see `checkIdentity`
+ */
+export function secureContext(identity: TlsIdentity): SecureContext {
+  let context = contexts.get(identity);
+  if (context === undefined) {
+    context = createSecureContext({ cert: identity.cert, key: identity.key, minVersion: "TLSv1.2" });
+    contexts.set(identity, context);
+  }
+  return context;
+}
+
+/** What makes an identity unusable, in words for the operator; undefined when nothing does. */
+export function checkIdentity(identity: TlsIdentity): string | undefined {
+  const certificate = attempt(() => leaf(identity));
+  if (certificate instanceof Error) return `Cannot read the certificate: ${certificate.message}`;
+  const key = attempt(() => createPrivateKey(identity.key));
+  if (key instanceof Error) return `Cannot read the private key: ${key.message}`;
+  if (!certificate.checkPrivateKey(key)) {
+    return `Cannot use the private key: it does not belong to the certificate of ${
+      oneLine(certificate.subject)
+    }`;
+  }
+  const context = attempt(() => secureContext(identity));
+  return context instanceof Error ? `Cannot use the certificate: ${context.message}` : undefined;
+}
+
+/** What an operator should look at though TLS works: a certificate that is not valid `now`, or not for `days` more. */
+export function identityWarning(identity: TlsIdentity, now: Date, days = 7): string | undefined {
+  const certificate = attempt(() => leaf(identity));
+  if (certificate instanceof Error) return undefined;
+  const subject = oneLine(certificate.subject);
+  const from = Date.parse(certificate.validFrom);
+  const to = Date.parse(certificate.validTo);
+  if (now.getTime() < from) return `The certificate of ${subject} is not valid before ${day(from)}`;
+  if (now.getTime() > to) return `The certificate of ${subject} expired on ${day(to)}`;
+  const left = Math.floor((to - now.getTime()) / 86_400_000);
+  return left < days ? `The certificate of ${subject} expires on ${day(to)}, in ${left} days` : undefined;
+}
+
+/** The first certificate of the chain, the server's own. */
+function leaf(identity: TlsIdentity): X509Certificate {
+  const pem = /-----BEGIN CERTIFICATE-----[^]+?-----END CERTIFICATE-----/.exec(identity.cert);
+  // Deno's parser accepts a certificate that is cut off: insist on both ends.
+  if (pem === null) throw new Error("no PEM block CERTIFICATE");
+  return new X509Certificate(pem[0]);
+}
+
+function attempt<Value>(work: () => Value): Value | Error {
+  try {
+    return work();
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+function oneLine(subject: string): string {
+  return subject.split("\n").join(", ");
+}
+
+function day(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
+}

@@ -1,0 +1,118 @@
+/**
+ * What can be set, and every default in one place. A policy gives what it wants otherwise.
+ */
+import type { Endpoint } from "../net/wire.ts";
+import { DEFAULT_LIMITS, type Limits } from "../smtp/limits.ts";
+import type { Plugin } from "./plugin.ts";
+
+/** Milliseconds the proxy waits for a backend, by what it waits for (RFC 5321 §4.5.3.2). */
+export interface BackendTimes {
+  readonly connect: number;
+  readonly greeting: number;
+  /** EHLO and HELO. */
+  readonly hello: number;
+  readonly mail: number;
+  readonly rcpt: number;
+  /** From DATA to 354. */
+  readonly data: number;
+  /** For the kernel to take message octets that were written. */
+  readonly block: number;
+  /** From the end of data to its reply. Shortening it makes duplicates. */
+  readonly end: number;
+  readonly rset: number;
+}
+
+/** How long and how often one backend connection is used. */
+export interface Reuse {
+  /** Milliseconds from its opening. */
+  readonly age: number;
+  /** Transactions. */
+  readonly uses: number;
+  /** Milliseconds without a transaction. */
+  readonly idle: number;
+  /** Past this many idle milliseconds RSET is asked first, to see whether the connection still lives. */
+  readonly check: number;
+}
+
+/** Where clients come in. */
+export interface ListenAddress {
+  /** As the operator wrote it. */
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  /** TLS from the first byte. */
+  readonly implicitTls: boolean;
+}
+
+/** Where mail goes. */
+export interface BackendAddress {
+  readonly name: string;
+  readonly endpoint: Endpoint;
+}
+
+/** Certificate chain and private key, as files in PEM. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** All settings of a running proxy. */
+export interface Settings {
+  /** The name in the greeting, in EHLO to the backend, and in trace fields. */
+  readonly hostname: string;
+  readonly listen: readonly ListenAddress[];
+  /** In turn; one that cannot be reached is passed over. */
+  readonly backends: readonly BackendAddress[];
+  /** With it STARTTLS is offered. */
+  readonly tls: TlsFiles | undefined;
+  /** Asked in this order at every stage. */
+  readonly plugins: readonly Plugin[];
+  readonly limits: Limits;
+  /** Sessions at a time. */
+  readonly sessions: number;
+  /** Sessions at a time of one client address. */
+  readonly sessionsPerClient: number;
+  readonly times: BackendTimes;
+  readonly reuse: Reuse;
+  /** What a bare CR or LF in a message does: 550, or CRLF in its place. */
+  readonly bareLineFeeds: "reject" | "normalize";
+  /** When a backend is dialled; at "mail", the reply to MAIL is the backend's own. */
+  readonly dial: "mail" | "rcpt";
+  /** Commands put to the backend instead of being answered by the proxy. */
+  readonly relay: readonly ("VRFY" | "EXPN" | "ETRN")[];
+  /** Milliseconds that running transactions have when the proxy is told to stop. */
+  readonly drain: number;
+  /** A Maildir: the built-in demo backend is started and delivers there, and `backends` is empty. */
+  readonly demo: string | undefined;
+  /** Lines for the operator, printed at the start. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * A backend gets the RFC's time where its client waits just as long, and less where another backend could serve
+ * instead: nobody gains from one that does not even greet.
+ */
+export const DEFAULTS: Omit<Settings, "hostname" | "listen" | "backends"> = {
+  tls: undefined,
+  plugins: [],
+  limits: DEFAULT_LIMITS,
+  sessions: 20_000,
+  sessionsPerClient: 200,
+  times: {
+    connect: 10_000,
+    greeting: 30_000,
+    hello: 30_000,
+    mail: 300_000,
+    rcpt: 300_000,
+    data: 120_000,
+    block: 180_000,
+    end: 600_000,
+    rset: 20_000,
+  },
+  reuse: { age: 600_000, uses: 1000, idle: 30_000, check: 5_000 },
+  bareLineFeeds: "reject",
+  dial: "rcpt",
+  relay: [],
+  drain: 30_000,
+  demo: undefined,
+  notices: [],
+};

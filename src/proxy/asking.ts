@@ -1,0 +1,53 @@
+/**
+ * A question outside any transaction (VRFY, EXPN, ETRN) put to a backend for a client.
+ */
+import type { Connection, Holder } from "../backend/connection.ts";
+import type { Pool, Request, Taker } from "../backend/pool.ts";
+import type { Step } from "../smtp/client.ts";
+import type { Reply } from "../smtp/reply.ts";
+
+/** Puts one line; `done` is told the backend's reply, or undefined when there was none. */
+export class Asking implements Taker, Holder {
+  readonly #pool: Pool;
+  readonly #line: string;
+  readonly #done: (given: Reply | undefined) => void;
+  readonly #request: Request;
+  #connection: Connection | undefined;
+
+  constructor(pool: Pool, line: string, done: (given: Reply | undefined) => void) {
+    this.#pool = pool;
+    this.#line = line;
+    this.#done = done;
+    this.#request = pool.take(this, new Set(), false);
+  }
+
+  /** The client does not want to know any more. */
+  cancel(): void {
+    if (this.#connection === undefined) this.#request.cancel();
+    else this.#pool.discard(this.#connection);
+  }
+
+  taken(connection: Connection): void {
+    this.#connection = connection;
+    connection.holder = this;
+    connection.send("ask", this.#line);
+    connection.flush();
+  }
+
+  unavailable(): void {
+    this.#done(undefined);
+  }
+
+  reply(_step: Step, reply: Reply): void {
+    this.#pool.release(this.#connection!);
+    this.#done(reply);
+  }
+
+  lost(): void {
+    this.#pool.forget(this.#connection!);
+    this.#done(undefined);
+  }
+
+  ready(): void {}
+  drained(): void {}
+}

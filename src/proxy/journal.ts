@@ -1,0 +1,43 @@
+/**
+ * What the proxy tells about itself: one record a session, one a transaction, and the incidents between.
+ * Where records go is the program's business; secrets and message text never get here.
+ */
+
+/** A record's fields; undefined ones are left out. */
+export type Fields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
+export interface Log {
+  info(event: string, fields: Fields): void;
+  warn(event: string, fields: Fields): void;
+}
+
+/** What has happened since the start. */
+export class Counters {
+  sessions = 0;
+  transactions = 0;
+  delivered = 0;
+  /** The end of data was sent and no answer came: the message may or may not be with the backend. */
+  ambiguous = 0;
+  /** The backend took the message, and the client had gone: it will send it again. */
+  unacknowledged = 0;
+}
+
+const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const random = new Uint8Array(1000);
+let used = random.length;
+
+/** A reference for replies and logs: ten characters without those that look alike, 50 random bits. */
+export function newReference(): string {
+  if (used === random.length) {
+    crypto.getRandomValues(random);
+    used = 0;
+  }
+  let text = "";
+  for (let i = 0; i < 10; i++) text += ALPHABET[random[used++]! & 31];
+  return text;
+}
+
+/** Text from the wire as it may stand in a log: one byte per character in, printable out. */
+export function visible(text: string): string {
+  return text.replace(/[^ -~]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}

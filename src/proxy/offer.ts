@@ -1,0 +1,92 @@
+/**
+ * What EHLO offers a client: what the proxy can carry, cut down to what the backends offer, so that no client uses
+ * what would be refused behind it (RFC 5321 §4.1.1.1).
+ */
+import { smallerSize } from "../backend/pool.ts";
+import type { Extensions } from "../smtp/extensions.ts";
+import { NO_EXTENSIONS } from "../smtp/extensions.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+
+/** Extensions that are carried as they are, with the backend's own parameters. */
+const CARRIED = [
+  "8BITMIME",
+  "SMTPUTF8",
+  "ENHANCEDSTATUSCODES",
+  "DSN",
+  "DELIVERBY",
+  "FUTURERELEASE",
+  "MT-PRIORITY",
+  "RRVS",
+];
+
+/** An offer and the reply that makes it. */
+export interface Offer {
+  readonly extensions: Extensions;
+  readonly ehlo: Reply;
+}
+
+export interface OfferSettings {
+  readonly hostname: string;
+  readonly messageSize: number;
+  readonly recipients: number;
+  readonly messages: number;
+}
+
+/** Makes offers, and remembers the last: backends seldom change what they offer. */
+export class Offers {
+  readonly #settings: OfferSettings;
+  #backend: Extensions | undefined;
+  #offers = new Map<boolean, Offer>();
+
+  constructor(settings: OfferSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * @param backend what the backends have in common; undefined while none was seen
+   * @param starttls whether STARTTLS can be offered to this client now
+   */
+  for(backend: Extensions | undefined, starttls: boolean): Offer {
+    if (backend !== this.#backend) {
+      this.#backend = backend;
+      this.#offers.clear();
+    }
+    let offer = this.#offers.get(starttls);
+    if (offer === undefined) {
+      offer = this.#make(backend ?? NO_EXTENSIONS, starttls);
+      this.#offers.set(starttls, offer);
+    }
+    return offer;
+  }
+
+  #make(backend: Extensions, starttls: boolean): Offer {
+    const { hostname, messageSize, recipients, messages } = this.#settings;
+    // These two the proxy does by itself: a chunk becomes DATA where the backend has no CHUNKING.
+    const extensions = new Map([["PIPELINING", ""], ["CHUNKING", ""]]);
+    for (const keyword of CARRIED) {
+      const parameters = backend.get(keyword);
+      if (parameters !== undefined) extensions.set(keyword, parameters);
+    }
+    const size = backend.get("SIZE");
+    if (size !== undefined) extensions.set("SIZE", smallerSize(size, String(messageSize)));
+    if (backend.has("BINARYMIME") && backend.has("CHUNKING")) extensions.set("BINARYMIME", "");
+    const limits = backend.get("LIMITS");
+    if (limits !== undefined) extensions.set("LIMITS", smallerLimits(limits, { RCPTMAX: recipients, MAILMAX: messages }));
+    if (starttls) extensions.set("STARTTLS", "");
+    const lines = [...extensions].map(([keyword, parameters]) => (parameters === "" ? keyword : `${keyword} ${parameters}`));
+    return { extensions, ehlo: reply(250, "", [hostname, ...lines]) };
+  }
+}
+
+/** RFC 9422: the backend's limits and ours, whichever is smaller. */
+function smallerLimits(theirs: string, ours: Readonly<Record<string, number>>): string {
+  const limits = new Map(Object.entries(ours));
+  for (const word of theirs.split(" ")) {
+    const [name, value] = word.toUpperCase().split("=");
+    const number = Number(value);
+    if (name !== undefined && /^[A-Z]+MAX$/.test(name) && number > 0) {
+      limits.set(name, Math.min(number, limits.get(name) ?? Infinity));
+    }
+  }
+  return [...limits].filter(([, number]) => number !== Infinity).map(([name, number]) => `${name}=${number}`).join(" ");
+}

@@ -1,0 +1,159 @@
+/**
+ * The proxy as a whole: listeners, the sessions they bring, the bounds on their number, the clock that ends what
+ * takes too long, and the way out.
+ */
+import { backendAt } from "../backend/backend.ts";
+import { Pool } from "../backend/pool.ts";
+import type { Listener, Network, TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
+import { Chain } from "../policy/chain.ts";
+import type { Settings } from "../policy/settings.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+import { Counters, type Log } from "./journal.ts";
+import { Offers } from "./offer.ts";
+import { Session, type Surroundings } from "./session.ts";
+
+/** How often deadlines are looked at, in milliseconds: nothing here is due to the millisecond. */
+const TICK = 500;
+
+export class Proxy {
+  readonly counters = new Counters();
+  readonly pool: Pool;
+  readonly #settings: Settings;
+  readonly #tls: TlsIdentity | undefined;
+  readonly #network: Network;
+  readonly #log: Log;
+  readonly #around: Surroundings;
+  readonly #sessions = new Set<Session>();
+  readonly #perClient = new Map<string, number>();
+  #listeners: Listener[] = [];
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #draining = false;
+  #emptied: (() => void) | undefined;
+
+  /** @param tls the contents of the files that the settings name */
+  constructor(settings: Settings, tls: TlsIdentity | undefined, network: Network, log: Log) {
+    this.#settings = settings;
+    this.#tls = tls;
+    this.#network = network;
+    this.#log = log;
+    const { hostname, limits } = settings;
+    const now = () => performance.now();
+    this.pool = new Pool(settings.backends.map(({ name, endpoint }) => backendAt(name, endpoint)), { network, hostname, times: settings.times, now }, settings.reuse);
+    this.#around = {
+      hostname,
+      limits,
+      bareLineFeeds: settings.bareLineFeeds,
+      relay: new Set(settings.relay),
+      transaction: { dial: settings.dial, chunking: settings.bareLineFeeds === "reject" },
+      tls,
+      pool: this.pool,
+      chain: new Chain(settings.plugins, (plugin, stage, cause) => {
+        log.warn("plugin failed", { plugin, stage, cause: cause instanceof Error ? cause.message : String(cause) });
+      }),
+      offers: new Offers({
+        hostname,
+        messageSize: limits.messageSize,
+        recipients: limits.recipients,
+        messages: limits.messages,
+      }),
+      log,
+      counters: this.counters,
+      greeting: reply(220, "", `${hostname} ESMTP Sallyport`),
+      draining: () => this.#draining,
+      now,
+    };
+  }
+
+  /** Learns what the backends offer, then listens. A backend that is down is no reason not to start. */
+  async start(): Promise<readonly Listener[]> {
+    this.#timer = setInterval(() => this.#tick(), TICK);
+    await this.#probe();
+    for (const { endpoint, implicitTls } of this.#settings.listen) {
+      this.#listeners.push(
+        await this.#network.listen({
+          endpoint,
+          tls: implicitTls ? this.#tls : undefined,
+          handshakeTimeout: this.#settings.limits.handshakeTime,
+          accept: (wire) => this.#accept(wire),
+        }),
+      );
+    }
+    return this.#listeners;
+  }
+
+  /** Open sessions. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  /** Takes no new sessions, lets transactions finish, and ends what is left after `limit` milliseconds. */
+  async stop(limit: number): Promise<void> {
+    this.#draining = true;
+    for (const listener of this.#listeners) listener.close();
+    for (const session of [...this.#sessions]) session.retire();
+    this.pool.drain();
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      this.#checkEmpty();
+    });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([emptied, new Promise<void>((resolve) => (timer = setTimeout(resolve, limit)))]);
+    clearTimeout(timer);
+    for (const session of [...this.#sessions]) session.destroy();
+    clearInterval(this.#timer);
+  }
+
+  /** Waits for the first look at the backends, but not for a silent one. */
+  #probe(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, 2_000);
+      this.pool.probe(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  #accept(wire: Wire): WireOwner {
+    const client = wire.remote.host;
+    const session = new Session(wire, this.#around, () => this.#forget(session));
+    const open = (this.#perClient.get(client) ?? 0) + 1;
+    this.#perClient.set(client, open);
+    this.#sessions.add(session);
+    let refusal: Reply | undefined;
+    if (this.#sessions.size > this.#settings.sessions) {
+      refusal = session.refusal(421, "3.2", "Too many sessions, try again later");
+    } else if (open > this.#settings.sessionsPerClient) {
+      refusal = session.refusal(421, "7.0", "Too many sessions from your address, try again later");
+    }
+    // The wire has its owner only after this call.
+    queueMicrotask(() => session.start(refusal));
+    return session;
+  }
+
+  #forget(session: Session): void {
+    this.#sessions.delete(session);
+    const left = this.#perClient.get(session.client)! - 1;
+    if (left > 0) this.#perClient.set(session.client, left);
+    else this.#perClient.delete(session.client);
+    this.#checkEmpty();
+  }
+
+  /** Drained: no session is left, and no backend owes an answer to a message. */
+  #checkEmpty(): void {
+    if (this.#draining && this.#sessions.size === 0 && this.pool.size === 0) this.#emptied?.();
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const session of this.#sessions) session.tick(now);
+    this.pool.tick(now);
+    this.#checkEmpty();
+    if (this.pool.extensions() === undefined) this.pool.probe(() => {});
+  }
+
+  /** For the log at the end. */
+  report(): void {
+    this.#log.info("stopped", { ...this.counters });
+  }
+}

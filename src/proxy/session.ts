@@ -1,0 +1,501 @@
+/**
+ * One client: takes the server machine's events, has them judged, and passes them to the transaction. It holds no
+ * rule of the protocol (that is `smtp/server`) and none of the backend (that is `transaction`).
+ */
+import type { Pool } from "../backend/pool.ts";
+import type { TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
+import type { Chain, Judgement } from "../policy/chain.ts";
+import type { Stage, Stages } from "../policy/plugin.ts";
+import type { MessageFault } from "../smtp/data.ts";
+import type { Limits } from "../smtp/limits.ts";
+import type { Path } from "../smtp/path.ts";
+import type { Offers } from "./offer.ts";
+import { receivedField } from "../mail/trace.ts";
+import { latin1, type Reply, reply } from "../smtp/reply.ts";
+import { Server, type ServerEvent } from "../smtp/server.ts";
+import { Asking } from "./asking.ts";
+import type { MailCommand, RcptCommand } from "./envelope.ts";
+import { type Counters, type Log, newReference, visible } from "./journal.ts";
+import { Transaction, type TransactionOptions, type TransactionOwner } from "./transaction.ts";
+
+/** What all sessions of a listener share. */
+export interface Surroundings {
+  readonly hostname: string;
+  readonly limits: Limits;
+  readonly bareLineFeeds: "reject" | "normalize";
+  readonly relay: ReadonlySet<string>;
+  readonly transaction: TransactionOptions;
+  readonly tls: TlsIdentity | undefined;
+  readonly pool: Pool;
+  readonly chain: Chain;
+  readonly offers: Offers;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly greeting: Reply;
+  /** True: sessions end as soon as they carry no transaction. */
+  draining(): boolean;
+  now(): number;
+}
+
+/** How long a client may take to hear the last reply. */
+const LINGER = 5_000;
+
+export class Session implements WireOwner, TransactionOwner {
+  readonly id = newReference();
+  readonly #wire: Wire;
+  readonly #around: Surroundings;
+  readonly #server: Server;
+  readonly #ended: (session: Session) => void;
+  readonly #openedAt: number;
+  #verb: "HELO" | "EHLO" = "HELO";
+  #helo = "";
+  #transaction: Transaction | undefined;
+  #transactions = 0;
+  #transactionAt = 0;
+  #size = 0;
+  #asking: Asking | undefined;
+  /** The event that waits for its answer. */
+  #event: ServerEvent | undefined;
+  #pumping = false;
+  #paused = false;
+  #backendSlow = false;
+  #clientSlow = false;
+  /** The client will send no more; the client is gone. */
+  #halfClosed = false;
+  #gone = false;
+  /** Set when the last reply has been sent: when to stop waiting for the client to hear it. */
+  #closing: number | undefined;
+  #stalledAt = 0;
+
+  constructor(wire: Wire, around: Surroundings, ended: (session: Session) => void) {
+    this.#wire = wire;
+    this.#around = around;
+    this.#ended = ended;
+    this.#openedAt = around.now();
+    this.#server = new Server({
+      hostname: around.hostname,
+      limits: around.limits,
+      bareLineFeeds: around.bareLineFeeds,
+      relay: around.relay,
+      ref: this.id,
+    });
+    around.counters.sessions++;
+  }
+
+  /** The client's address. */
+  get client(): string {
+    return this.#wire.remote.host;
+  }
+
+  /** Judges the connection and greets. */
+  start(refusal: Reply | undefined): void {
+    if (refusal !== undefined) return this.#greet(refusal);
+    this.#judge("connect", () => this.#connected(), () => this.#greet(this.#around.greeting), (given) => this.#greet(given));
+  }
+
+  #greet(greeting: Reply): void {
+    this.#server.greet(greeting, this.#around.now());
+    this.#pump();
+  }
+
+  /** Ends the session, at once if it carries no transaction, otherwise as soon as that is over. */
+  retire(): void {
+    this.#pump();
+  }
+
+  /** Ends the session whatever it does. */
+  destroy(): void {
+    this.#wire.abort();
+  }
+
+  /** To be called now and then. */
+  tick(now: number): void {
+    if (this.#closing !== undefined) {
+      if (now >= this.#closing) this.#wire.abort();
+    } else if (this.#clientSlow) {
+      if (now - this.#stalledAt >= this.#around.limits.dataTime) this.#wire.abort();
+    } else if (this.#paused || now < this.#server.deadline) {
+      return;
+    } else if (this.#server.handshaking) {
+      this.#wire.abort();
+    } else {
+      this.#expel(this.refusal(421, "4.2", "Nothing heard for too long"));
+    }
+  }
+
+  // ---- the wire's side ----
+
+  data(bytes: Uint8Array): void {
+    if (this.#closing !== undefined) return;
+    this.#server.receive(bytes, this.#around.now());
+    this.#pump();
+    this.#server.keep();
+  }
+
+  drain(): void {
+    this.#clientSlow = false;
+    this.#regulate();
+  }
+
+  end(): void {
+    this.#halfClosed = true;
+    if (this.#closing !== undefined) return this.#wire.close();
+    this.#pump();
+  }
+
+  close(error: Error | undefined): void {
+    this.#gone = true;
+    this.#asking?.cancel();
+    // After the end of data the backend's answer is still wanted; before it nothing may be delivered.
+    if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost", undefined);
+    this.#around.log.info("session", {
+      id: this.id,
+      client: this.client,
+      helo: this.#helo === "" ? undefined : visible(this.#helo),
+      tls: this.#wire.tls?.version,
+      transactions: this.#transactions,
+      ms: Math.round(this.#around.now() - this.#openedAt),
+      error: error?.message,
+    });
+    this.#ended(this);
+  }
+
+  // ---- the machine's side ----
+
+  /** Reads as far as can be read now, then sends what came of it. */
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      this.#handleAll();
+      if (this.#gone) return;
+      this.#backendSlow = this.#transaction !== undefined && !this.#transaction.flush();
+      if (this.#around.draining() && this.#idle()) {
+        this.#server.end(this.refusal(421, "3.2", "This server is shutting down, try again later"));
+        this.#handleAll();
+      }
+      this.#flush();
+      if (this.#halfClosed) this.#afterHalfClose();
+      this.#regulate();
+    } catch (cause) {
+      this.#broken(cause);
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #handleAll(): void {
+    for (let event = this.#server.next(); event !== undefined; event = this.#server.next()) this.#handle(event);
+  }
+
+  /** Nothing is lost if the session ends now. */
+  #idle(): boolean {
+    return this.#transaction === undefined && this.#event === undefined && this.#closing === undefined && !this.#server.handshaking;
+  }
+
+  #flush(): void {
+    const bytes = this.#server.output();
+    if (bytes === undefined || this.#gone) return;
+    if (!this.#wire.write(bytes)) {
+      this.#clientSlow = true;
+      this.#stalledAt = this.#around.now();
+    }
+  }
+
+  /** Stops or resumes reading from the client, by who is slow. */
+  #regulate(): void {
+    const pause = this.#backendSlow || this.#clientSlow || this.#server.buffered > this.#around.limits.inputBuffer;
+    if (pause === this.#paused || this.#gone) return;
+    this.#paused = pause;
+    if (pause) return this.#wire.pause();
+    this.#server.resumed(this.#around.now());
+    this.#wire.resume();
+  }
+
+  /** The client has said all it will say: when all of it is answered, so are we. */
+  #afterHalfClose(): void {
+    if (this.#closing !== undefined || this.#event !== undefined) return;
+    if (this.#transaction !== undefined) this.#finish("lost", undefined);
+    this.#closing = this.#around.now() + LINGER;
+    this.#wire.close();
+  }
+
+  #handle(event: ServerEvent): void {
+    switch (event.kind) {
+      case "body":
+        this.#transaction?.body(event.content);
+        return;
+      case "fault":
+        return this.#finish("refused", faultText(event.fault));
+      case "rset":
+        return this.#finish("reset", undefined);
+      case "close":
+        return this.#close();
+    }
+    this.#event = event;
+    switch (event.kind) {
+      case "helo":
+        return this.#hello(event);
+      case "mail":
+        return this.#mail(event);
+      case "rcpt":
+        return this.#rcpt(event);
+      case "data":
+        return this.#judge("data", () => this.#complete(), () => this.#transaction!.data());
+      case "chunk":
+        return this.#chunk(event.size);
+      case "chunk end":
+        if (event.fault !== undefined) return this.answered(this.#faultReply(event.fault));
+        return this.#transaction!.chunkEnd();
+      case "end":
+        return this.#end(event);
+      case "starttls":
+        return this.#startTls();
+      case "ask":
+        this.#asking = new Asking(this.#around.pool, event.line, (given) => {
+          this.#asking = undefined;
+          this.answered(given ?? this.refusal(451, "3.0", "No mail server can be reached now, try again later"));
+        });
+    }
+  }
+
+  #hello(event: ServerEvent & { kind: "helo" }): void {
+    this.#finish("reset", undefined);
+    this.#helo = event.domain;
+    this.#verb = event.verb;
+    this.#judge("helo", () => this.#greeted(), () => {
+      if (event.verb === "HELO") return this.#offer();
+      const { pool } = this.#around;
+      if (pool.extensions() !== undefined) this.#offer();
+      else pool.probe(() => this.#offer());
+    });
+  }
+
+  #offer(): void {
+    if (this.#gone || this.#event?.kind !== "helo") return;
+    const { pool, offers, tls, hostname } = this.#around;
+    const offer = offers.for(pool.extensions(), tls !== undefined && this.#wire.tls === undefined);
+    this.#event = undefined;
+    const given = this.#verb === "EHLO" ? offer.ehlo : reply(250, "", hostname);
+    this.#server.answerHelo(given, offer.extensions, this.#around.now());
+    this.#pump();
+  }
+
+  #mail(event: MailCommand): void {
+    this.#transactions++;
+    this.#transactionAt = this.#around.now();
+    this.#size = 0;
+    this.#around.counters.transactions++;
+    const { pool, transaction } = this.#around;
+    this.#transaction = new Transaction(event, pool, this, transaction);
+    this.#judge("mail", () => this.#sending(), () => this.#transaction!.begin());
+  }
+
+  #rcpt(event: RcptCommand): void {
+    this.#judge("rcpt", () => this.#addressed(event.path), () => this.#transaction!.recipient(event));
+  }
+
+  #chunk(size: number): void {
+    if (this.#server.phase === "bdat") return this.#transaction!.chunk(size);
+    this.#judge("data", () => this.#complete(), () => this.#transaction!.chunk(size));
+  }
+
+  /** The message is complete: when nobody objects, its end goes to the backend. */
+  #end(event: ServerEvent & { kind: "end" }): void {
+    if (event.fault !== undefined) return this.answered(this.#faultReply(event.fault));
+    this.#size = event.size;
+    this.#judge("message", () => ({ ...this.#complete(), size: event.size }), () => this.#transaction!.commit());
+  }
+
+  #startTls(): void {
+    const { tls } = this.#around;
+    this.answered(reply(220, "0.0", "Go ahead"));
+    this.#flush();
+    this.#wire.secure(tls!, () => {
+      this.#helo = "";
+      this.#server.secured(this.#around.now());
+      this.#pump();
+    });
+  }
+
+  // ---- judging ----
+
+  /**
+   * Asks the plugins of a stage; only when none objects does it go on. `facts` is not put together for nobody.
+   * A client that left while a plugin was thinking gets no further.
+   */
+  #judge<S extends Stage>(
+    stage: S,
+    facts: () => Stages[S],
+    proceed: () => void,
+    refuse: (given: Reply) => void = (given) => this.answered(given),
+  ): void {
+    const { chain } = this.#around;
+    if (!chain.asks(stage)) return proceed();
+    const ruled = (judgement: Judgement | undefined) => {
+      if (this.#gone) return;
+      if (judgement === undefined) return proceed();
+      const { verdict, plugin } = judgement;
+      const code = verdict.kind === "disconnect" ? 421 : verdict.code;
+      this.#around.log.info("refused", { id: this.id, stage, plugin, verdict: verdict.kind, text: verdict.text });
+      refuse(this.refusal(code, verdict.enhanced, verdict.text));
+    };
+    const judgement = chain.judge(stage, facts());
+    if (!(judgement instanceof Promise)) return ruled(judgement);
+    judgement.then(ruled).then(() => this.#pump()).catch((cause) => this.#broken(cause));
+  }
+
+  #connected(): Stages["connect"] {
+    return { id: this.id, client: this.#wire.remote, local: this.#wire.local };
+  }
+
+  #greeted(): Stages["helo"] {
+    return { ...this.#connected(), helo: this.#helo, verb: this.#verb, tls: this.#wire.tls };
+  }
+
+  #sending(): Stages["mail"] {
+    const { path, parameters } = this.#transaction!.mail;
+    return { ...this.#greeted(), reversePath: path, parameters };
+  }
+
+  #addressed(forwardPath: Path): Stages["rcpt"] {
+    return { ...this.#sending(), forwardPath, accepted: this.#transaction!.accepted.map((rcpt) => rcpt.path) };
+  }
+
+  #complete(): Stages["data"] {
+    return { ...this.#sending(), recipients: this.#transaction!.accepted.map((rcpt) => rcpt.path) };
+  }
+
+  // ---- the transaction's side ----
+
+  answered(given: Reply): void {
+    const event = this.#event;
+    this.#event = undefined;
+    const transaction = this.#transaction;
+    if (event?.kind === "end" && transaction !== undefined) {
+      if (this.#gone) this.#orphaned(transaction);
+      this.#finish(transaction.delivered ? "delivered" : "refused", given);
+    }
+    if (this.#gone) return;
+    this.#server.answer(given, this.#around.now());
+    if (this.#transaction !== undefined && (this.#server.phase === "ready" || this.#server.phase === "start")) {
+      this.#finish("refused", given);
+    }
+    this.#pump();
+  }
+
+  chunkWanted(): void {
+    this.#event = undefined;
+    this.#server.takeChunk(this.#around.now());
+    this.#pump();
+  }
+
+  backendReady(): void {
+    this.#backendSlow = false;
+    if (!this.#pumping) this.#regulate();
+  }
+
+  trace(): Uint8Array {
+    const transaction = this.#transaction!;
+    const recipient = transaction.accepted.length === 1 ? transaction.accepted[0]!.path.mailbox : undefined;
+    return latin1(receivedField({
+      helo: this.#helo,
+      client: this.client,
+      hostname: this.#around.hostname,
+      extended: this.#verb === "EHLO",
+      tls: this.#wire.tls,
+      authenticated: false,
+      utf8: this.#server.utf8,
+      id: `${this.id}-${this.#transactions}`,
+      recipient,
+      time: Date.now(),
+    }));
+  }
+
+  refusal(code: number, enhanced: string, text: string): Reply {
+    return this.#server.refusal([code, enhanced, text]);
+  }
+
+  incident(what: "ambiguous" | "backend lost" | "no backend", detail: string): void {
+    if (what === "ambiguous") this.#around.counters.ambiguous++;
+    this.#around.log.warn(what, { id: `${this.id}-${this.#transactions}`, detail: visible(detail) });
+  }
+
+  /** The client left after the end of data, and now the backend has answered. */
+  #orphaned(transaction: Transaction): void {
+    if (!transaction.delivered) return;
+    this.#around.counters.unacknowledged++;
+    this.#around.log.warn("committed, not acknowledged", { id: `${this.id}-${this.#transactions}` });
+  }
+
+  /** The transaction is over, one way or another. */
+  #finish(outcome: "delivered" | "refused" | "reset" | "lost", given: Reply | string | undefined): void {
+    const transaction = this.#transaction;
+    if (transaction === undefined) return;
+    this.#transaction = undefined;
+    this.#backendSlow = false;
+    const backend = transaction.backend;
+    transaction.abandon();
+    if (transaction.delivered) this.#around.counters.delivered++;
+    this.#around.log.info("transaction", {
+      id: `${this.id}-${this.#transactions}`,
+      client: this.client,
+      from: visible(transaction.mail.path.mailbox),
+      to: transaction.accepted.map((rcpt) => visible(rcpt.path.mailbox)),
+      size: this.#size,
+      outcome,
+      reply: typeof given === "object" ? given.code : given,
+      backend,
+      ms: Math.round(this.#around.now() - this.#transactionAt),
+    });
+  }
+
+  #faultReply(fault: MessageFault): Reply {
+    switch (fault) {
+      case "header too large":
+      case "message too large":
+        return this.refusal(552, "3.4", faultText(fault));
+      default:
+        return this.refusal(550, "6.0", faultText(fault));
+    }
+  }
+
+  // ---- ending ----
+
+  /** A last reply, and out. */
+  #expel(given: Reply): void {
+    this.#event = undefined;
+    this.#server.end(given);
+    this.#pump();
+  }
+
+  #close(): void {
+    if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost", undefined);
+    this.#flush();
+    this.#closing = this.#around.now() + LINGER;
+    this.#wire.close();
+  }
+
+  /** A fault of the program's own: it costs this session and no other. */
+  #broken(cause: unknown): void {
+    this.#around.log.warn("fault", { id: this.id, cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
+    if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost", undefined);
+    if (!this.#gone) this.#wire.abort();
+  }
+}
+
+function faultText(fault: MessageFault): string {
+  switch (fault) {
+    case "bare CR":
+    case "bare LF":
+      return `Message holds a ${fault}: only CR LF ends a line`;
+    case "NUL in the header":
+      return "Message holds a NUL in its header";
+    case "header too large":
+      return "Message header too large";
+    case "line too long":
+      return "Message holds a line that is too long";
+    case "message too large":
+      return "Message too large";
+  }
+}

@@ -1,0 +1,362 @@
+/**
+ * One mail transaction as the backend sees it: the envelope is relayed command by command, the message octet by
+ * octet, and the end of data only when the session says so.
+ *
+ * Until the first octet of the message has been sent, a lost backend is replaced by another one, to which the
+ * envelope is repeated. After it, a loss is a 451 and nothing is repeated (design: rules 1, 2, 5 and 10).
+ */
+import type { Backend } from "../backend/backend.ts";
+import type { Connection, Holder, Loss } from "../backend/connection.ts";
+import type { Pool, Request, Taker } from "../backend/pool.ts";
+import type { Step } from "../smtp/client.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+import { type Carrier, ChunkCarrier, DotCarrier } from "./carrier.ts";
+import { fits, mailLine, type MailCommand, type RcptCommand, rcptLine } from "./envelope.ts";
+
+/** Who is told how the transaction goes. */
+export interface TransactionOwner {
+  /** The reply to what was asked last. */
+  answered(reply: Reply): void;
+  /** The chunk that was announced may come. */
+  chunkWanted(): void;
+  /** The backend reads again. */
+  backendReady(): void;
+  /** The trace fields that go before the message. */
+  trace(): Uint8Array;
+  /** A refusal in the session's own words. */
+  refusal(code: number, enhanced: string, text: string): Reply;
+  /** For the log and the counters. */
+  incident(what: "ambiguous" | "backend lost" | "no backend", detail: string): void;
+}
+
+export interface TransactionOptions {
+  /** When the backend is dialled; with "rcpt", MAIL is answered by the proxy. */
+  readonly dial: "mail" | "rcpt";
+  /** False: messages sent with BDAT go on as DATA even where the backend has CHUNKING. */
+  readonly chunking: boolean;
+}
+
+const MAIL_TAKEN = reply(250, "1.0", "Ok");
+
+/** What the owner waits for. */
+type Asked = "mail" | "rcpt" | "data" | "chunk" | "chunk end" | "end";
+
+/** A command in flight. `told`: the client has had its answer already. */
+interface Sent {
+  readonly step: Step;
+  readonly told: boolean;
+}
+
+export class Transaction implements Taker, Holder {
+  readonly mail: MailCommand;
+  readonly accepted: RcptCommand[] = [];
+  /** Set once the backend has said 2yz to the end of data. */
+  delivered = false;
+  readonly #pool: Pool;
+  readonly #owner: TransactionOwner;
+  readonly #options: TransactionOptions;
+  #asked: Asked | undefined;
+  #rcpt: RcptCommand | undefined;
+  #chunkSize = 0;
+  #request: Request | undefined;
+  #connection: Connection | undefined;
+  /** On this connection the backend has answered this transaction something. */
+  #heard = false;
+  readonly #spent = new Set<Backend>();
+  /** Commands in flight, and those to send when it is their turn. */
+  readonly #sent: Sent[] = [];
+  readonly #script: { readonly sent: Sent; readonly line: string }[] = [];
+  /** The reply that answers whatever is asked, since the envelope could not be repeated. */
+  #spoilt: Reply | undefined;
+  #carrier: Carrier | undefined;
+  /** The transaction cannot succeed any more. */
+  #failed: Reply | undefined;
+
+  constructor(mail: MailCommand, pool: Pool, owner: TransactionOwner, options: TransactionOptions) {
+    this.mail = mail;
+    this.#pool = pool;
+    this.#owner = owner;
+    this.#options = options;
+  }
+
+  /** The backend's name, for the log. */
+  get backend(): string | undefined {
+    return this.#connection?.backend.name;
+  }
+
+  /** True from the end of data to its reply: the outcome is the backend's alone to say. */
+  get committing(): boolean {
+    return this.#asked === "end" && this.#carrier !== undefined;
+  }
+
+  // ---- asked by the session ----
+
+  /** MAIL. */
+  begin(): void {
+    this.#asked = "mail";
+    if (this.#options.dial === "mail") this.#dial(false);
+    else this.#answer(MAIL_TAKEN);
+  }
+
+  recipient(rcpt: RcptCommand): void {
+    this.#asked = "rcpt";
+    this.#rcpt = rcpt;
+    this.#ask();
+  }
+
+  data(): void {
+    this.#asked = "data";
+    this.#ask();
+  }
+
+  chunk(size: number): void {
+    this.#asked = "chunk";
+    this.#chunkSize = size;
+    if (this.#carrier === undefined || this.#failed !== undefined) return this.#ask();
+    this.#startChunk(this.#carrier);
+  }
+
+  /** The client's chunk has been written in full. */
+  chunkEnd(): void {
+    this.#asked = "chunk end";
+    if (this.#failed !== undefined) return this.#answer(this.#failed);
+    if (this.#sent.length === 0) this.#answer(reply(250, "0.0", `${this.#chunkSize} octets received`));
+  }
+
+  /** Octets of the message; they must not change before `flush`. */
+  body(content: readonly Uint8Array[]): void {
+    if (this.#failed !== undefined) return;
+    for (const part of content) this.#carrier!.write(part);
+  }
+
+  /** False: the backend reads too slowly; `backendReady` is told when it has caught up. */
+  flush(): boolean {
+    return this.#connection === undefined || this.#connection.flush();
+  }
+
+  /** The end of data goes out: from here on the message is the backend's. */
+  commit(): void {
+    this.#asked = "end";
+    if (this.#failed !== undefined) return this.#answer(this.#failed);
+    // A backend that still owes the reply to a chunk is not sent the last one.
+    if (this.#sent.length === 0) this.#end();
+  }
+
+  /** The message will not be sent, or not be ended: nothing of this transaction may remain with the backend. */
+  abandon(): void {
+    this.#asked = undefined;
+    this.#request?.cancel();
+    this.#request = undefined;
+    this.#script.length = 0;
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (connection === undefined) return;
+    if (this.#carrier !== undefined || this.#sent.length > 0) this.#pool.discard(connection);
+    else this.#pool.reset(connection);
+  }
+
+  // ---- told by the pool ----
+
+  taken(connection: Connection): void {
+    this.#request = undefined;
+    this.#connection = connection;
+    this.#heard = false;
+    connection.holder = this;
+    if (!fits(this.mail, this.accepted, this.#rcpt, connection.extensions)) {
+      this.#pool.release(connection);
+      this.#connection = undefined;
+      return this.#failover(connection.backend, "the backend does not offer what the envelope needs");
+    }
+    this.#script.push({ sent: { step: "mail", told: this.#asked !== "mail" }, line: mailLine(this.mail, connection.extensions) });
+    for (const rcpt of this.accepted) {
+      this.#script.push({ sent: { step: "rcpt", told: true }, line: rcptLine(rcpt) });
+    }
+    if (this.#asked === "rcpt") this.#script.push({ sent: { step: "rcpt", told: false }, line: rcptLine(this.#rcpt!) });
+    this.#play(connection);
+  }
+
+  unavailable(reason: string): void {
+    this.#request = undefined;
+    this.#spent.clear();
+    this.#owner.incident("no backend", reason);
+    // MAIL commits to nothing; the first RCPT tries again and is told the truth.
+    if (this.#asked === "mail") this.#answer(MAIL_TAKEN);
+    else this.#answer(this.#owner.refusal(451, "3.0", "No mail server can be reached now, try again later"));
+  }
+
+  ready(): void {}
+
+  reply(step: Step, given: Reply): void {
+    const connection = this.#connection!;
+    this.#heard = true;
+    if (step === "end") return this.#ended(connection, given);
+    if (step === "chunk") return this.#chunkReplied(connection, given);
+    const sent = this.#sent.shift()!;
+    if (sent.told) {
+      if (given.code >= 300) this.#spoil(sent.step, given);
+    } else if (step === "data") return this.#dataReplied(connection, given);
+    else return this.#envelopeReplied(step, connection, given);
+    if (this.#sent.length === 0) this.#play(connection);
+  }
+
+  drained(): void {
+    this.#owner.backendReady();
+  }
+
+  lost(loss: Loss): void {
+    const connection = this.#connection!;
+    this.#pool.forget(connection);
+    this.#connection = undefined;
+    this.#sent.length = this.#script.length = 0;
+    const carrying = this.#carrier !== undefined;
+    if (carrying && this.#asked === "end" && loss.step === "end" && loss.why !== "421") {
+      this.#owner.incident("ambiguous", loss.detail);
+    } else this.#owner.incident("backend lost", `${loss.why} at ${loss.step ?? "rest"}: ${loss.detail}`);
+    if (carrying) return this.#fail();
+    if (this.#asked === undefined) return;
+    const gone = loss.why === "closed" || loss.why === "421" || loss.why === "refused";
+    // A connection kept from an earlier transaction that dies at its first command was dead before.
+    if (gone && connection.uses > 1 && !this.#heard) return this.#dial(true);
+    if (gone) return this.#failover(connection.backend, loss.detail);
+    this.#answer(this.#backendFault());
+  }
+
+  // ---- between the two ----
+
+  /** Sends what is asked, on the connection there is or on a new one. */
+  #ask(): void {
+    if (this.#failed !== undefined) return this.#answer(this.#failed);
+    const connection = this.#connection;
+    if (connection === undefined) return this.#dial(false);
+    if (this.#asked === "rcpt") {
+      this.#script.push({ sent: { step: "rcpt", told: false }, line: rcptLine(this.#rcpt!) });
+    }
+    this.#play(connection);
+  }
+
+  #dial(fresh: boolean): void {
+    this.#request = undefined;
+    const request = this.#pool.take(this, this.#spent, fresh);
+    if (this.#connection === undefined && this.#asked !== undefined) this.#request = request;
+  }
+
+  /** Another backend, if there is one; this one has just failed. */
+  #failover(backend: Backend, detail: string): void {
+    this.#spent.add(backend);
+    if (this.#spent.size < this.#pool.backends.length) return this.#dial(false);
+    this.#spent.clear();
+    this.#owner.incident("no backend", detail);
+    this.#answer(this.#backendFault());
+  }
+
+  /** Sends the script, all at once where the backend has PIPELINING; at its end DATA or the chunk, if asked. */
+  #play(connection: Connection): void {
+    const atOnce = connection.extensions.has("PIPELINING");
+    while (this.#script.length > 0) {
+      const { sent, line } = this.#script.shift()!;
+      this.#sent.push(sent);
+      connection.send(sent.step, line);
+      if (!atOnce) break;
+    }
+    if (this.#sent.length === 0) this.#envelopeDone(connection);
+    connection.flush();
+  }
+
+  /** Everything of the envelope is answered: what was asked beyond it can go on. */
+  #envelopeDone(connection: Connection): void {
+    if (this.#spoilt !== undefined) return this.#reportSpoilt(connection);
+    if (this.#asked === "chunk" && this.#chunking(connection)) {
+      this.#carrier = new ChunkCarrier(connection, this.#owner.trace());
+      return this.#startChunk(this.#carrier);
+    }
+    if (this.#asked !== "data" && this.#asked !== "chunk") return;
+    this.#sent.push({ step: "data", told: false });
+    connection.send("data", "DATA");
+  }
+
+  #chunking({ extensions }: Connection): boolean {
+    return this.#options.chunking && extensions.has("CHUNKING");
+  }
+
+  /** A repeated command was refused, though the client believes it accepted. */
+  #spoil(step: Step, reply: Reply): void {
+    if (this.#spoilt !== undefined) return;
+    // MAIL that the proxy answered itself: its refusal is the recipient's.
+    this.#spoilt = step === "mail" ? reply : this.#backendFault();
+    if (this.accepted.length > 0) this.#failed = this.#backendFault();
+  }
+
+  #reportSpoilt(connection: Connection): void {
+    const spoilt = this.#failed ?? this.#spoilt!;
+    this.#spoilt = undefined;
+    this.#connection = undefined;
+    this.#pool.reset(connection);
+    this.#answer(spoilt);
+  }
+
+  #envelopeReplied(step: Step, connection: Connection, reply: Reply): void {
+    if (this.#spoilt !== undefined) return this.#reportSpoilt(connection);
+    if (step === "mail" && reply.code >= 300) {
+      this.#connection = undefined;
+      this.#pool.release(connection);
+    }
+    if (step === "rcpt" && reply.code < 300) this.accepted.push(this.#rcpt!);
+    this.#answer(reply);
+  }
+
+  /** The reply to DATA: the client's own, or the one that a chunk turned into DATA waited for. */
+  #dataReplied(connection: Connection, reply: Reply): void {
+    if (reply.code !== 354) return this.#answer(reply);
+    this.#carrier = new DotCarrier(connection, this.#owner.trace());
+    if (this.#asked === "chunk") this.#startChunk(this.#carrier);
+    else this.#answer(reply);
+  }
+
+  #startChunk(carrier: Carrier): void {
+    if (carrier.chunk(this.#chunkSize)) this.#sent.push({ step: "chunk", told: false });
+    this.#asked = undefined;
+    this.#owner.chunkWanted();
+  }
+
+  #chunkReplied(connection: Connection, reply: Reply): void {
+    this.#sent.shift();
+    if (reply.code >= 300) {
+      this.#connection = undefined;
+      this.#carrier = undefined;
+      this.#pool.reset(connection);
+      this.#failed = reply;
+    }
+    if (this.#asked === "chunk end") this.chunkEnd();
+    else if (this.#asked === "end") this.commit();
+  }
+
+  #end(): void {
+    this.#carrier!.end();
+    this.#connection!.flush();
+  }
+
+  #ended(connection: Connection, reply: Reply): void {
+    this.delivered = reply.code < 300;
+    this.#connection = undefined;
+    this.#carrier = undefined;
+    this.#pool.release(connection);
+    this.#answer(reply);
+  }
+
+  /** The backend is lost with the message under way: its end will be answered 451. */
+  #fail(): void {
+    this.#failed = this.#backendFault();
+    this.#carrier = undefined;
+    this.#owner.backendReady();
+    if (this.#asked === "end" || this.#asked === "chunk end") this.#answer(this.#failed);
+  }
+
+  #answer(reply: Reply): void {
+    this.#asked = undefined;
+    this.#owner.answered(reply);
+  }
+
+  #backendFault(): Reply {
+    return this.#owner.refusal(451, "3.0", "The mail server behind this one failed, try again later");
+  }
+}

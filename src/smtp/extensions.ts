@@ -1,0 +1,21 @@
+/**
+ * What a server offers in its EHLO reply (RFC 5321 §4.1.1.1), read from a backend's and written to a client.
+ */
+import type { Reply } from "./reply.ts";
+import { textOf } from "./reply.ts";
+
+/** Keyword in upper case → its parameters as written (`""` where it has none). */
+export type Extensions = ReadonlyMap<string, string>;
+
+/** A server that offers nothing. */
+export const NO_EXTENSIONS: Extensions = new Map();
+
+/** Reads the extension lines of an EHLO reply; lines that are no ehlo-line are passed over. */
+export function readExtensions(ehlo: Reply): Extensions {
+  const offered = new Map<string, string>();
+  for (const line of textOf(ehlo).slice(1)) {
+    const match = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:[ =](.*))?$/.exec(line.trimEnd());
+    if (match) offered.set(match[1]!.toUpperCase(), (match[2] ?? "").trim());
+  }
+  return offered;
+}
