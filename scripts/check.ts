@@ -4,11 +4,10 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { relative } from "node:path";
 import process from "node:process";
+import { BUN, DENO } from "./runtimes.ts";
 import { testFiles } from "./test_files.ts";
-
-const BUN = process.execPath;
-const DENO = existsSync("node_modules/.bin/deno") ? "node_modules/.bin/deno" : "deno";
 
 /** What Deno runs too: scripts and bench are Bun's. */
 function onDeno(): string[] {
@@ -16,25 +15,46 @@ function onDeno(): string[] {
   return [...folders, ...testFiles().filter(({ bunOnly }) => bunOnly === undefined).map(({ path }) => path)];
 }
 
-const CHECKS: readonly (readonly [name: string, command: readonly string[], hint?: string])[] = [
-  ["format", [DENO, "fmt", "--check", "--quiet"], "`npm run fmt` puts it right"],
-  ["lint", [DENO, "lint", "--quiet"]],
-  ["import direction", [BUN, "scripts/imports.ts"]],
-  ["types on Bun", [BUN, "check", "--no-script"]],
-  ["types of src/smtp, no runtime", [BUN, "check", "--no-script", "-p", "tsconfig.smtp.json"]],
-  ["types on Deno", [DENO, "check", "--quiet", ...onDeno()]],
+interface Check {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** What to print of its output, where that is not all of it. */
+  readonly told?: (output: string) => string;
+}
+
+const CHECKS: readonly Check[] = [
+  { name: "format", command: [DENO, "fmt", "--check"], told: unformatted },
+  { name: "lint", command: [DENO, "lint", "--quiet"] },
+  { name: "import direction", command: [BUN, "scripts/imports.ts"] },
+  { name: "types on Bun", command: [BUN, "check", "--no-script"] },
+  {
+    name: "types of src/smtp, without any runtime",
+    command: [BUN, "check", "--no-script", "-p", "tsconfig.smtp.json"],
+  },
+  { name: "types on Deno", command: [DENO, "check", "--quiet", ...onDeno()] },
 ];
 
-for (const [name, [program = "", ...words], hint] of CHECKS) {
+function whole(output: string): string {
+  return output;
+}
+
+/** Names the files; the differences are what `npm run fmt` is for. */
+function unformatted(output: string): string {
+  const files = [...output.matchAll(/^from (.*):$/gm)].map(([, file]) => relative(".", file!));
+  return files.length === 0 ? output : `${files.join("\n")}\n\`npm run fmt\` puts this right.`;
+}
+
+for (const { name, command, told = whole } of CHECKS) {
   const began = Date.now();
-  const env = { ...process.env, NO_COLOR: "1" };
+  const [program = "", ...words] = command;
+  const env = { ...process.env, NO_COLOR: "1", RUST_BACKTRACE: "0" };
   const { status, stdout, stderr, error } = spawnSync(program, words, { encoding: "utf8", env });
   const seconds = ((Date.now() - began) / 1000).toFixed(1);
   if (status === 0) {
     console.log(`ok      ${name} (${seconds} s)`);
   } else {
     process.exitCode = 1;
-    console.log(`FAILED  ${name}${hint ? `: ${hint}` : ""}`);
-    console.log(`${error?.message ?? ""}${stdout}${stderr}`.trim().replace(/^/gm, "        "));
+    console.log(`FAILED  ${name}`);
+    console.log(told(`${error?.message ?? ""}${stdout}${stderr}`).trim().replace(/^/gm, "        "));
   }
 }

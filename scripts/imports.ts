@@ -6,8 +6,8 @@
  * below are the rule; whoever needs an exception writes it there with its reason.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path/posix";
 import process from "node:process";
+import { type Import, importsOf, lineAt, withoutComments } from "./import_scan.ts";
 
 /** The files that stand for a leaf: what dns, store and net are to everybody else. */
 const INTERFACES: readonly string[] = ["src/net/wire.ts", "src/policy/effects.ts"];
@@ -26,8 +26,21 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   admin: ["smtp", "mail", "policy", "auth", "backend", "proxy", "interfaces"],
   face: ["smtp", "mail", "policy", "auth", "interfaces"],
   testing: ["smtp", "mail", "policy", "auth", "backend", "proxy", "dns", "store", "face", "interfaces"],
-  cli: ["smtp", "mail", "policy", "auth", "backend", "proxy", "dns", "store", "net", "admin", "face", "testing"],
-  main: ["cli"],
+  cli: [
+    "smtp",
+    "mail",
+    "policy",
+    "auth",
+    "backend",
+    "proxy",
+    "dns",
+    "store",
+    "net",
+    "admin",
+    "face",
+    "testing",
+  ],
+  main: ["smtp", "mail", "policy", "auth", "backend", "proxy", "dns", "store", "net", "admin", "face", "cli"],
   plugins: ["face"],
   policies: ["face", "plugins"],
   vendor: [],
@@ -46,16 +59,8 @@ const SHARED_PACKAGES: readonly { readonly name: string; readonly under: string;
 const EFFECTS =
   /^(bun|node:(net|tls|dgram|dns|https?|http2|child_process|worker_threads|cluster|timers|perf_hooks))(\/.*|:.*)?$/;
 
-/** Zones that one file per package is asked of, and where the interfaces and packages of tests do not count. */
+/** Where anything may be imported. */
 const FREE = /^(test|bench|scripts)\//;
-
-/** One import in a file. `target` is a path from the root, or the specifier of a module that is not ours. */
-interface Import {
-  readonly file: string;
-  readonly line: number;
-  readonly specifier: string;
-  readonly target: string;
-}
 
 /** An import that should not be. */
 export interface Violation {
@@ -86,7 +91,9 @@ function isException({ file, target }: Import): boolean {
 
 /** What is wrong with one import, if anything. */
 function fault(given: Import): string | undefined {
-  if (/^(jsr|npm|https?):/.test(given.specifier)) return "a module is named in package.json and deno.json, not in code";
+  if (/^(jsr|npm|https?):/.test(given.specifier)) {
+    return "a module is named in package.json and deno.json, not in code";
+  }
   if (FREE.test(given.file)) return undefined;
   return isOurs(given.target) ? direction(given) : foreign(given);
 }
@@ -96,7 +103,9 @@ function isOurs(target: string): boolean {
 }
 
 function direction({ file, specifier, target }: Import): string | undefined {
-  if (specifier.startsWith(".") && !/\.(tsx?|json|css|js)$/.test(specifier)) return "an import names the file, with .ts";
+  if (specifier.startsWith(".") && !/\.(tsx?|json|css|js)$/.test(specifier)) {
+    return "an import names the file, with .ts";
+  }
   const from = zoneOf(file);
   const to = zoneOf(target);
   const allowed = ALLOWED[from] ?? [];
@@ -124,7 +133,9 @@ function foreign({ file, target }: Import): string | undefined {
   const zone = zoneOf(file);
   if (zone === "smtp") return "src/smtp may import only itself: no runtime, no package";
   if (zone === "plugins" && EFFECTS.test(target)) return "a plugin gets effects by argument: use io";
-  if (zone === "policies" && !target.startsWith("node:")) return 'a policy may import only "sallyport" and plugins';
+  if (zone === "policies" && !target.startsWith("node:")) {
+    return 'a policy may import only "sallyport" and plugins';
+  }
   if (/^bun(:|$)/.test(target) && !["net", "cli", "main"].includes(zone)) {
     return "only src/net, src/cli and src/main.ts may name a runtime";
   }
@@ -170,34 +181,6 @@ function zoneOf(path: string): string {
   return second.replace(/\.ts$/, "");
 }
 
-const STATIC = /^[ \t]*(?:import|export)\b(?:[^"'`;]*?\bfrom)?\s*["']([^"'\n]+)["']/gm;
-const DYNAMIC = /\bimport\(\s*["']([^"'\n]+)["']/g;
-
-function importsOf(file: string, source: string): Import[] {
-  const code = withoutComments(source);
-  return [...code.matchAll(STATIC), ...code.matchAll(DYNAMIC)].map((found) => {
-    const specifier = found[1]!;
-    // A statement may run over many lines: the line is that of the specifier.
-    return { file, specifier, line: lineAt(code, found.index + found[0].length), target: resolve(file, specifier) };
-  });
-}
-
-function resolve(file: string, specifier: string): string {
-  if (specifier === "sallyport") return "src/mod.ts";
-  if (specifier === "sallyport/testing") return "src/testing.ts";
-  return specifier.startsWith(".") ? join(file, "..", specifier) : specifier;
-}
-
-/** Blanks comments, keeping every other character in its place. Strings are matched so that `"//"` is no comment. */
-function withoutComments(source: string): string {
-  const token = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\[\s\S]|[^`\\])*`|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
-  return source.replace(token, (text) => text.startsWith("/") ? text.replace(/[^\n]/g, " ") : text);
-}
-
-function lineAt(source: string, index: number): number {
-  return source.slice(0, index).split("\n").length;
-}
-
 /** The project's source files under the current folder. */
 function sources(): Map<string, string> {
   const files = new Map<string, string>();
@@ -213,6 +196,8 @@ function sources(): Map<string, string> {
 
 if (import.meta.main) {
   const violations = checkImports(sources());
-  for (const { file, line, imports, why } of violations) console.log(`${file}:${line} imports ${imports}: ${why}`);
+  for (const { file, line, imports, why } of violations) {
+    console.log(`${file}:${line} imports ${imports}: ${why}`);
+  }
   if (violations.length > 0) process.exitCode = 1;
 }

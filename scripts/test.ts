@@ -13,7 +13,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { type Case, readReport } from "./junit.ts";
+import { CANCELLED, type Case, readReport } from "./junit.ts";
+import { BUN, DENO } from "./runtimes.ts";
 import { type TestFile, testFiles } from "./test_files.ts";
 
 interface Runtime {
@@ -34,27 +35,32 @@ const MINUTE = 60_000;
 
 function bun(report: string): Runtime {
   // --no-orphans: servers that a test started must not outlive a run that broke off.
-  const command = [process.execPath, "test", "--no-orphans", "--reporter=junit", `--reporter-outfile=${report}`];
-  return { name: "Bun", command, limit: 9 * MINUTE };
+  const flags = ["--no-orphans", "--reporter=junit", `--reporter-outfile=${report}`];
+  return { name: "Bun", command: [BUN, "test", ...flags], limit: 8 * MINUTE };
 }
 
 function deno(report: string): Runtime {
-  const local = "node_modules/.bin/deno";
-  const command = [existsSync(local) ? local : "deno", "test", "--allow-all", "--no-check", `--junit-path=${report}`];
-  return { name: "Deno", command, limit: 5 * MINUTE };
+  const flags = ["--allow-all", "--no-check", `--junit-path=${report}`];
+  return { name: "Deno", command: [DENO, "test", ...flags], limit: 4 * MINUTE };
 }
 
 /** Runs the files in one process; what it does not report as it should becomes a failed case. */
 async function run(runtime: Runtime, files: readonly TestFile[], report: string): Promise<Run> {
   const began = Date.now();
-  const { output, ending } = await execute([...runtime.command, ...files.map(({ path }) => `./${path}`)], runtime.limit);
-  const cases = existsSync(report) ? readReport(readFileSync(report, "utf8")) : [];
-  cases.push(...strays(output));
-  const failed = cases.some(({ outcome }) => outcome === "failed");
-  if (!existsSync(report)) cases.push(broken(`ended without a report, ${ending}`, output));
-  else if (ending !== "exit code 0" && !failed) cases.push(broken(`names no failure, but ended with ${ending}`, output));
-  else if (cases.length === 0) cases.push(broken("ran no test", output));
+  const command = [...runtime.command, ...files.map(({ path }) => `./${path}`)];
+  const { output, ending } = await execute(command, runtime.limit);
+  const reported = existsSync(report) ? readReport(readFileSync(report, "utf8")) : undefined;
+  const cases = [...reported ?? [], ...strays(output)];
+  const fault = reported ? unexplained(cases, ending) : `ended without a report: ${ending}`;
+  if (fault !== undefined) cases.push(failure(`the run ${fault}`, lastLines(output)));
   return { runtime, files: files.length, cases, seconds: (Date.now() - began) / 1000 };
+}
+
+/** A run that ended badly and names no reason, or that did nothing. */
+function unexplained(cases: readonly Case[], ending: string): string | undefined {
+  if (cases.length === 0) return "had no test";
+  const named = cases.some(({ outcome, detail }) => outcome === "failed" && detail !== CANCELLED);
+  return ending === "exit code 0" || named ? undefined : `names no failed test, but ended with ${ending}`;
 }
 
 function execute(command: readonly string[], limit: number): Promise<{ output: string; ending: string }> {
@@ -87,8 +93,8 @@ function strays(output: string): Case[] {
   return [...bun, ...deno].map(([, detail]) => failure("an error outside of any test", detail!));
 }
 
-function broken(what: string, output: string): Case {
-  return failure(`the run ${what}`, `its last lines:\n${output.trimEnd().split("\n").slice(-20).join("\n")}`);
+function lastLines(output: string): string {
+  return `its last lines:\n${output.trimEnd().split("\n").slice(-20).join("\n")}`;
 }
 
 function failure(name: string, detail: string): Case {
@@ -101,11 +107,10 @@ function count(cases: readonly Case[], outcome: Case["outcome"]): number {
 
 function totals(cases: readonly Case[]): string {
   const skipped = count(cases, "skipped");
-  return `${count(cases, "passed")} passed, ${count(cases, "failed")} failed${skipped ? `, ${skipped} skipped` : ""}`;
+  return `${count(cases, "passed")} passed, ${count(cases, "failed")} failed${
+    skipped ? `, ${skipped} skipped` : ""
+  }`;
 }
-
-/** Deno cancels the rest of a file when an error comes from outside of any test. */
-const CANCELLED = "Cancelled";
 
 function tellFailures(runs: readonly Run[]): void {
   for (const { runtime, cases } of runs) {
@@ -117,7 +122,7 @@ function tellFailures(runs: readonly Run[]): void {
     }
     const cancelled = Map.groupBy(failed.filter(({ detail }) => detail === CANCELLED), ({ file }) => file);
     for (const [file, { length }] of cancelled) {
-      console.log(`\nFAILED on ${runtime.name}: ${length} tests of ${file} that such an error cancelled`);
+      console.log(`\nFAILED on ${runtime.name}: ${length} tests of ${file}, which such an error cancelled`);
     }
   }
 }
@@ -145,7 +150,9 @@ async function main(): Promise<void> {
     if (list.length === 0 || (given.some((word) => word.startsWith("--")) && !given.includes(flag))) continue;
     const report = join(folder, `${flag.slice(2)}.xml`);
     const done = await run(make(report), list, report);
-    console.log(`${done.runtime.name}: ${totals(done.cases)} (${done.files} files, ${done.seconds.toFixed(1)} s)`);
+    console.log(
+      `${done.runtime.name}: ${totals(done.cases)} (${done.files} files, ${done.seconds.toFixed(1)} s)`,
+    );
     runs.push(done);
   }
   rmSync(folder, { recursive: true });

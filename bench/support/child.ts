@@ -120,9 +120,10 @@ export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** The last three lines of what a process printed, as one line. */
+/** The last lines of what a process printed, as one short line. */
 export function lastLines(text: string): string {
-  return text.trim().split("\n").slice(-3).map((line) => line.trim()).join(" | ");
+  const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  return lines.slice(-3).join(" / ").slice(0, 200);
 }
 
 function spawnProcess(

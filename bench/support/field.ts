@@ -4,6 +4,7 @@
  * drifts: what is compared must have been measured at about the same time.
  */
 import { mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import type { Certificate, Peer, RunningPeer } from "./peer.ts";
 import { startSink } from "./sink.ts";
 
@@ -74,6 +75,8 @@ export async function enter(
   }
 }
 
+/** What went wrong, without the paths of this machine: tables are published. */
 export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replaceAll(`${process.cwd()}/`, "").replaceAll(`${tmpdir()}/`, "");
 }

@@ -36,7 +36,8 @@ export function plain(table: Table): string {
 }
 
 export function markdown(table: Table): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return [
     `### ${table.title}`,
     "",

@@ -73,11 +73,25 @@ export class LineLog implements Log {
 }
 
 function jsonLine(level: string, event: string, fields: Fields): string {
-  return JSON.stringify({ time: new Date().toISOString(), level, event, ...fields }) + "\n";
+  const rest = JSON.stringify(fields).slice(1);
+  return `{"time":"${timeText()}","level":"${level}","event":"${event}"${rest === "}" ? "" : ","}${rest}\n`;
+}
+
+let lastTime = NaN;
+let lastText = "";
+
+/** The time as text; many lines share a millisecond. */
+function timeText(): string {
+  const now = Date.now();
+  if (now !== lastTime) {
+    lastTime = now;
+    lastText = new Date(now).toISOString();
+  }
+  return lastText;
 }
 
 function prettyLine(level: string, event: string, fields: Fields): string {
-  let line = `${new Date().toISOString().slice(11, 23)} ${level === "warn" ? "! " : "  "}${event}`;
+  let line = `${timeText().slice(11, 23)} ${level === "warn" ? "! " : "  "}${event}`;
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined) line += ` ${name}=${Array.isArray(value) ? value.join(",") : String(value)}`;
   }

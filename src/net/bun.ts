@@ -7,7 +7,7 @@ import { endpointError, endpointName, plainHost } from "./address.ts";
 import { bun, type BunHandlers, type BunListener } from "./bun_socket.ts";
 import { BunWire, NO_SOCKET, wireHandlers } from "./bun_wire.ts";
 import { nobody } from "./ordered.ts";
-import { HANDSHAKE_TIMEOUT } from "./tls.ts";
+import { HANDSHAKE_TIMEOUT, requireIdentity } from "./tls.ts";
 import type {
   Address,
   Connecting,
@@ -41,6 +41,7 @@ function ignore(): void {}
 function listen(options: ListenOptions): Listener {
   const { endpoint, tls, reusePort = false } = options;
   try {
+    if (tls !== undefined) requireIdentity(tls);
     const listener = bun.listen<BunWire>({
       ...place(endpoint),
       socket: tls === undefined ? plainHandlers(options) : tlsHandlers(options),

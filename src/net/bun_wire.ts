@@ -227,6 +227,14 @@ export class BunWire extends OrderedWire {
     this.finished(fault);
   }
 
+  override finished(error: Error | undefined): void {
+    super.finished(error);
+    if (!this.over) return;
+    this.#queue = NONE;
+    this.queued = 0;
+    this.#upgrade = undefined;
+  }
+
   /** Something threw, or TLS broke. */
   failed(error: Error): void {
     if (this.over) return;

@@ -11,7 +11,7 @@ import { secureContext } from "./tls.ts";
 import type { TlsFacts, TlsIdentity } from "./wire.ts";
 
 /** The socket's bytes as a Duplex. Takes over the socket: its former listeners must be gone. */
-class Transport extends Duplex {
+export class Transport extends Duplex {
   readonly #socket: Socket;
   /** The write that waits for the socket to drain. */
   #written: (() => void) | undefined = undefined;
@@ -19,18 +19,24 @@ class Transport extends Duplex {
   constructor(socket: Socket) {
     super({ allowHalfOpen: true });
     this.#socket = socket;
-    socket.on("data", (bytes) => {
-      if (!this.push(bytes)) socket.pause();
-    });
-    socket.on("end", () => this.push(null));
+    socket.pause();
     socket.on("drain", () => this.#drained());
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", () => this.destroy());
+  }
+
+  /** Lets the peer's bytes in. */
+  open(): void {
+    const socket = this.#socket;
+    socket.on("data", (bytes: Uint8Array) => {
+      if (!this.push(bytes)) socket.pause();
+    });
+    socket.on("end", () => this.push(null));
     socket.resume();
   }
 
   override _read(): void {
-    this.#socket.resume();
+    if (this.#socket.listenerCount("data") > 0) this.#socket.resume();
   }
 
   override _write(bytes: Uint8Array, _encoding: string, written: () => void): void {
@@ -59,9 +65,12 @@ class Transport extends Duplex {
  * `_tlsError` or `error`.
  * @throws when the identity does not parse
  */
-export function serveTls(socket: Socket, identity: TlsIdentity): TLSSocket {
-  const context = secureContext(identity);
-  return new TLSSocket(new Transport(socket), { isServer: true, secureContext: context });
+export function serveTls(transport: Transport, identity: TlsIdentity): TLSSocket {
+  const stream = new TLSSocket(transport, { isServer: true, secureContext: secureContext(identity) });
+  // Deno's TLSSocket starts a few ticks later, and when a broken handshake is already waiting for it
+  // there, it dies of a TypeError that nobody can catch: a client could end the process.
+  setImmediate(() => transport.open());
+  return stream;
 }
 
 /** What was agreed on. */

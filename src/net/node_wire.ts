@@ -6,7 +6,7 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { codedError, endpointError, plainHost } from "./address.ts";
-import { serveTls, tlsFacts } from "./node_tls.ts";
+import { serveTls, tlsFacts, Transport } from "./node_tls.ts";
 import { nobody, OrderedWire } from "./ordered.ts";
 import type { Address, ConnectOwner, Endpoint, TlsFacts, TlsIdentity } from "./wire.ts";
 
@@ -18,10 +18,14 @@ export class NodeWire extends OrderedWire {
   readonly #socket: Socket;
   /** Where plain or decrypted bytes come from and go to: the socket, or TLS over it. */
   #stream: Socket;
+  /** What TLS writes to; it has a queue of its own. */
+  #transport: Transport | undefined = undefined;
   readonly #endpoint: Endpoint;
   #remote: Address | undefined = undefined;
   #local: Address | undefined = undefined;
   #connecting = false;
+  /** A `write` was answered false: the owner waits for `drain`. */
+  #owed = false;
   #ending = false;
   #closing = false;
   #fault: Error | undefined = undefined;
@@ -45,13 +49,18 @@ export class NodeWire extends OrderedWire {
 
   get queued(): number {
     if (this.over) return 0;
-    const below = this.#stream === this.#socket ? 0 : this.#socket.writableLength;
-    return this.#stream.writableLength + below;
+    const plain = this.#socket.writableLength;
+    if (this.#transport === undefined) return plain;
+    return this.#stream.writableLength + this.#transport.writableLength + plain;
   }
 
   write(bytes: Uint8Array): boolean {
     if (this.#ending || this.over) return false;
-    return this.#stream.write(bytes.slice());
+    const wanted = this.#stream.write(bytes.slice());
+    // Deno's TLSSocket says true whatever waits below it.
+    if (wanted && !this.#transport?.writableNeedDrain) return true;
+    this.#owed = true;
+    return false;
   }
 
   end(): void {
@@ -84,8 +93,11 @@ export class NodeWire extends OrderedWire {
     const socket = this.#socket;
     for (const event of EVENTS) socket.removeAllListeners(event);
     try {
-      const stream = serveTls(socket, identity);
+      const transport = new Transport(socket);
+      const stream = serveTls(transport, identity);
+      this.#transport = transport;
       this.#stream = stream;
+      transport.on("drain", () => this.#drained());
       this.#listenTo(stream);
       socket.on("end", () => this.#left());
       stream.on("_tlsError", (error: Error) => this.#failed(error));
@@ -132,11 +144,16 @@ export class NodeWire extends OrderedWire {
   #listenTo(stream: Socket): void {
     stream.on("data", (bytes: Uint8Array) => this.received(bytes));
     stream.on("end", () => this.receivedEnd());
-    stream.on("drain", () => {
-      if (!this.deaf) this.owner.drain();
-    });
+    stream.on("drain", () => this.#drained());
     stream.on("error", (error) => this.#failed(error));
     stream.on("close", () => this.#closed());
+  }
+
+  #drained(): void {
+    if (!this.#owed || this.deaf) return;
+    if (this.#stream.writableNeedDrain || this.#transport?.writableNeedDrain) return;
+    this.#owed = false;
+    this.owner.drain();
   }
 
   #secured(stream: TLSSocket, done: (facts: TlsFacts) => void): void {
@@ -152,8 +169,11 @@ export class NodeWire extends OrderedWire {
     if (this.#connecting) this.refused(error);
     else this.finished(this.#fault ??= error);
     clearTimeout(this.#linger);
-    this.#socket.destroySoon(); // a TLS alert may still be queued
-    this.#stream.destroy();
+    // Later: a TLS alert that says why is still on its way down.
+    setImmediate(() => {
+      this.#socket.destroySoon();
+      this.#stream.destroy();
+    });
   }
 
   #closed(): void {

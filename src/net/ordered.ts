@@ -76,7 +76,7 @@ export abstract class OrderedWire implements Wire {
    * The socket is gone. An orderly end waits until held bytes are delivered, an error does not.
    * Always told from a microtask: runtimes call back from inside `terminate()` and the like, an owner must not be.
    */
-  protected finished(error: Error | undefined): void {
+  finished(error: Error | undefined): void {
     if (this.over) return;
     if (error === undefined && this.#held !== undefined) {
       this.#closeHeld = true;

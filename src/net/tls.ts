@@ -14,15 +14,22 @@ const contexts = new WeakMap<TlsIdentity, SecureContext>();
 
 /**
  * The secure context of an identity, TLS 1.2 and up. The same object gives the same context: keep it.
- * @throws when the certificate or the key does not parse, see `checkIdentity`
+ * @throws with what `checkIdentity` says
  */
 export function secureContext(identity: TlsIdentity): SecureContext {
   let context = contexts.get(identity);
   if (context === undefined) {
-    context = createSecureContext({ cert: identity.cert, key: identity.key, minVersion: "TLSv1.2" });
+    requireIdentity(identity);
+    context = newContext(identity);
     contexts.set(identity, context);
   }
   return context;
+}
+
+/** @throws with what `checkIdentity` says (the runtimes notice late, Deno only in the handshake) */
+export function requireIdentity(identity: TlsIdentity): void {
+  const wrong = checkIdentity(identity);
+  if (wrong !== undefined) throw new Error(wrong);
 }
 
 /** What makes an identity unusable, in words for the operator; undefined when nothing does. */
@@ -36,8 +43,12 @@ export function checkIdentity(identity: TlsIdentity): string | undefined {
       oneLine(certificate.subject)
     }`;
   }
-  const context = attempt(() => secureContext(identity));
+  const context = attempt(() => newContext(identity));
   return context instanceof Error ? `Cannot use the certificate: ${context.message}` : undefined;
+}
+
+function newContext({ cert, key }: TlsIdentity): SecureContext {
+  return createSecureContext({ cert, key, minVersion: "TLSv1.2" });
 }
 
 /** What an operator should look at though TLS works: a certificate that is not valid `now`, or not for `days` more. */

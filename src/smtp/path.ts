@@ -29,8 +29,12 @@ export interface PathRead {
   readonly end: number;
 }
 
-/** Octets: RFC 5321 §4.5.3.1, a label RFC 1035 §2.3.4. A path counts its brackets and its source route. */
-const LIMIT = { localPart: 64, domain: 255, path: 256, label: 63 } as const;
+/**
+ * Octets; a path counts its brackets and its source route. RFC 5321 §4.5.3.1 asks for at least 64 in a local part
+ * and 256 in a path and would rather have no limit: senders that put the recipient into the sender (VERP, SRS) go
+ * past 64, and it is the backend that may mind. A label: RFC 1035 §2.3.4.
+ */
+const LIMIT = { localPart: 255, domain: 255, path: 1024, label: 63 } as const;
 
 const [QUOTE, COMMA, HYPHEN, DOT, COLON, LESS] = [0x22, 0x2c, 0x2d, 0x2e, 0x3a, 0x3c] as const;
 const [GREATER, AT, OPEN, BACKSLASH, CLOSE] = [0x3e, 0x40, 0x5b, 0x5c, 0x5d] as const;

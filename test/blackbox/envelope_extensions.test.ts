@@ -10,7 +10,16 @@ import { ending, letter, type Stage, stage, taken, unharmed } from "../support/b
 import { eventually } from "../support/blackbox_wait.ts";
 
 /** Keywords that the proxy may only offer when the backend does: it can merely carry them. */
-const CARRIED = ["8BITMIME", "SMTPUTF8", "DSN", "BINARYMIME", "DELIVERBY", "FUTURERELEASE", "MT-PRIORITY", "RRVS"];
+const CARRIED = [
+  "8BITMIME",
+  "SMTPUTF8",
+  "DSN",
+  "BINARYMIME",
+  "DELIVERBY",
+  "FUTURERELEASE",
+  "MT-PRIORITY",
+  "RRVS",
+];
 
 async function offers(client: RawClient): Promise<Map<string, string>> {
   const reply = await client.command("EHLO client.example", "250");
@@ -54,21 +63,48 @@ describe("rule 4: what EHLO offers", () => {
     }, 15_000);
   }
 
-  test("nothing unknown, nothing for trusted peers, no AUTH in the clear, no STARTTLS without a certificate", async () => {
-    const at = await stage([...ALL_KEYWORDS, "X-STRANGE", "XCLIENT NAME ADDR", "XFORWARD NAME", "AUTH PLAIN LOGIN", "STARTTLS", "VERB", "ETRN"]);
-    try {
-      expect(await soonOffers(at, CARRIED)).toBe(true);
-      const client = await at.proxy.client();
-      const got = await offers(client);
-      for (const k of ["X-STRANGE", "XCLIENT", "XFORWARD", "AUTH", "AUTH=PLAIN", "STARTTLS", "VERB", "REQUIRETLS"]) {
-        expect(got.has(k), k).toBe(false);
+  test(
+    "nothing unknown, nothing for trusted peers, no AUTH in the clear, no STARTTLS without a certificate",
+    async () => {
+      const at = await stage([
+        ...ALL_KEYWORDS,
+        "X-STRANGE",
+        "XCLIENT NAME ADDR",
+        "XFORWARD NAME",
+        "AUTH PLAIN LOGIN",
+        "STARTTLS",
+        "VERB",
+        "ETRN",
+      ]);
+      try {
+        expect(await soonOffers(at, CARRIED)).toBe(true);
+        const client = await at.proxy.client();
+        const got = await offers(client);
+        for (
+          const k of [
+            "X-STRANGE",
+            "XCLIENT",
+            "XFORWARD",
+            "AUTH",
+            "AUTH=PLAIN",
+            "STARTTLS",
+            "VERB",
+            "REQUIRETLS",
+          ]
+        ) {
+          expect(got.has(k), k).toBe(false);
+        }
+        for (const k of ["PIPELINING", "ENHANCEDSTATUSCODES", "SIZE", "CHUNKING"]) {
+          expect(got.has(k), k)
+            .toBe(true);
+        }
+        await client.quit();
+      } finally {
+        await at.close();
       }
-      for (const k of ["PIPELINING", "ENHANCEDSTATUSCODES", "SIZE", "CHUNKING"]) expect(got.has(k), k).toBe(true);
-      await client.quit();
-    } finally {
-      await at.close();
-    }
-  }, 15_000);
+    },
+    15_000,
+  );
 
   test("is learnt anew from later backend connections", async () => {
     const at = await stage(ALL_KEYWORDS);
@@ -92,7 +128,7 @@ describe("rule 4: what EHLO offers", () => {
   test("is learnt once a backend that was down at start comes up", async () => {
     const backend = await ScriptedBackend.start(ALL_KEYWORDS);
     await backend.stop();
-    const proxy = await startProxy(backend.address, {}, /^(220|421)/);
+    const proxy = await startProxy(backend.address, {}, { banner: /^(220|421)/ });
     try {
       await backend.listen();
       const learnt = await eventually(async () => {
@@ -178,7 +214,10 @@ describe("rule 4: paths and parameters", () => {
       const { id, bytes } = letter();
       const sent = await client.send(bytes, { rcpt: [`RCPT TO:${argument}`, "RCPT TO:<second@b.example>"] });
       expect(taken(sent), ending(sent)).toBe(true);
-      expect(at.backend.delivered(id).map((d) => d.recipients)).toEqual([[`RCPT TO:${argument}`, "RCPT TO:<second@b.example>"]]);
+      expect(at.backend.delivered(id).map((d) => d.recipients)).toEqual([[
+        `RCPT TO:${argument}`,
+        "RCPT TO:<second@b.example>",
+      ]]);
       await client.quit();
     });
   }
@@ -186,7 +225,10 @@ describe("rule 4: paths and parameters", () => {
   test("verbs in any case do the same", async () => {
     const client = await at.proxy.client();
     const { id, bytes } = letter();
-    const sent = await client.send(bytes, { mail: "mail from:<A@b.example> Size=70", rcpt: ["rCpT tO:<C@d.example>"] });
+    const sent = await client.send(bytes, {
+      mail: "mail from:<A@b.example> Size=70",
+      rcpt: ["rCpT tO:<C@d.example>"],
+    });
     expect(taken(sent), ending(sent)).toBe(true);
     const [arrived] = at.backend.delivered(id);
     expect(arrived?.mail.slice(10)).toBe("<A@b.example> Size=70");
@@ -195,7 +237,15 @@ describe("rule 4: paths and parameters", () => {
   });
 
   test("a broken argument is refused, or reaches the backend as it was: it is never repaired", async () => {
-    const bad = ["<a@b.example> FOO=BAR", "<a@b.example> SIZE=", "<a@b.example> BODY=9BIT", "<a@b.example> XYZZY", "a@b.example", "<a@b.example", "<a@b.example>junk"];
+    const bad = [
+      "<a@b.example> FOO=BAR",
+      "<a@b.example> SIZE=",
+      "<a@b.example> BODY=9BIT",
+      "<a@b.example> XYZZY",
+      "a@b.example",
+      "<a@b.example",
+      "<a@b.example>junk",
+    ];
     const faults: string[] = [];
     for (const argument of bad) {
       const client = await at.proxy.client();
@@ -203,8 +253,12 @@ describe("rule 4: paths and parameters", () => {
       // The proxy may judge itself or leave it to the backend; this one refuses nothing.
       const sent = await client.send(bytes, { mail: `MAIL FROM:${argument}` });
       const arrived = at.backend.delivered(id);
-      if (taken(sent) !== (arrived.length === 1)) faults.push(`${argument}: ${ending(sent)}, ${arrived.length} delivered`);
-      if (arrived[0] && arrived[0].mail !== `MAIL FROM:${argument}`) faults.push(`${argument} became ${arrived[0].mail}`);
+      if (taken(sent) !== (arrived.length === 1)) {
+        faults.push(`${argument}: ${ending(sent)}, ${arrived.length} delivered`);
+      }
+      if (arrived[0] && arrived[0].mail !== `MAIL FROM:${argument}`) {
+        faults.push(`${argument} became ${arrived[0].mail}`);
+      }
       if (arrived[0] && inexact(arrived[0].bytes, bytes) !== "") faults.push(`${argument}: bytes differ`);
       await client.quit();
     }

@@ -19,7 +19,9 @@ for (const [name, keywords] of BACKENDS) {
       const client = await at.proxy.client();
       offered = (await client.command("EHLO client.example", "250")).lines.includes("CHUNKING");
       await client.quit();
-      if (!offered) console.warn(`CHUNKING is not offered before a backend ${name}: its BDAT cases are skipped`);
+      if (!offered) {
+        console.warn(`CHUNKING is not offered before a backend ${name}: its BDAT cases are skipped`);
+      }
     });
     afterAll(() => at.close());
 
@@ -31,7 +33,9 @@ for (const [name, keywords] of BACKENDS) {
       await client.quit();
       if (!taken(sent)) return `not taken: ${ending(sent)}`;
       const arrived = at.backend.deliveries.slice(before);
-      return arrived.length === 1 && arrived[0] ? inexact(arrived[0].bytes, bytes) : `${arrived.length} deliveries`;
+      return arrived.length === 1 && arrived[0]
+        ? inexact(arrived[0].bytes, bytes)
+        : `${arrived.length} deliveries`;
     }
     const chunked = (bytes: Buffer, size: number, cut?: Cut) =>
       check((client) => client.sendChunks(bytes, size, cut === undefined ? {} : { cut }), bytes);
@@ -41,13 +45,19 @@ for (const [name, keywords] of BACKENDS) {
     });
 
     for (const sample of SAMPLES) {
-      test(`${sample.name}, in one chunk, in chunks of 64 kB${sample.bytes.length < 600 ? ", of 7 and of 1" : ""}`, async () => {
-        expect(await chunked(sample.bytes, Math.max(1, sample.bytes.length))).toBe("");
-        if (sample.bytes.length > 65_536) expect(await chunked(sample.bytes, 65_536)).toBe("");
-        if (sample.bytes.length >= 600) return;
-        expect(await chunked(sample.bytes, 7)).toBe("");
-        expect(await chunked(sample.bytes, 1)).toBe("");
-      }, 20_000);
+      test(
+        `${sample.name}, in one chunk, in chunks of 64 kB${
+          sample.bytes.length < 600 ? ", of 7 and of 1" : ""
+        }`,
+        async () => {
+          expect(await chunked(sample.bytes, Math.max(1, sample.bytes.length))).toBe("");
+          if (sample.bytes.length > 65_536) expect(await chunked(sample.bytes, 65_536)).toBe("");
+          if (sample.bytes.length >= 600) return;
+          expect(await chunked(sample.bytes, 7)).toBe("");
+          expect(await chunked(sample.bytes, 1)).toBe("");
+        },
+        20_000,
+      );
     }
 
     test("in two chunks, cut at every byte", async () => {
@@ -60,7 +70,9 @@ for (const [name, keywords] of BACKENDS) {
           await client.write(Buffer.concat([bytesOf(`BDAT ${size}\r\n`), bytes.subarray(0, size)]));
           const first = await client.hear();
           if (code(first) !== "250") return { step: "BDAT", heard: first };
-          await client.write(Buffer.concat([bytesOf(`BDAT ${bytes.length - size} LAST\r\n`), bytes.subarray(size)]));
+          await client.write(
+            Buffer.concat([bytesOf(`BDAT ${bytes.length - size} LAST\r\n`), bytes.subarray(size)]),
+          );
           return { step: "dot", heard: await client.hear() };
         };
         const found = await check(send, bytes);
@@ -99,7 +111,9 @@ for (const [name, keywords] of BACKENDS) {
       const faults: string[] = [];
       for (let round = 0; round < 30; round++) {
         const bytes = bytesOf(`S: ${round}\r\n\r\n${randomBody(Math.floor(random() * 40_000), round)}`);
-        const found = await chunked(bytes, 200 + Math.floor(random() * 9000), { size: 200 + Math.floor(random() * 9000) });
+        const found = await chunked(bytes, 200 + Math.floor(random() * 9000), {
+          size: 200 + Math.floor(random() * 9000),
+        });
         if (found !== "") faults.push(`round ${round}: ${found}`);
       }
       expect(faults).toEqual([]);
@@ -139,11 +153,16 @@ for (const [name, keywords] of BACKENDS) {
 
     const real = realMessages();
     test.skipIf(real.length === 0)(
-      real.length === 0 ? "about 230 real messages: SKIPPED, ../shared/vectors/mime is absent" : `${real.length} real messages`,
+      real.length === 0
+        ? "about 230 real messages: SKIPPED, ../shared/vectors/mime is absent"
+        : `${real.length} real messages`,
       async () => {
         const faults: string[] = [];
         for (const [i, sample] of real.entries()) {
-          const found = await chunked(sample.bytes, 500 + 97 * (i % 50) + Math.floor(sample.bytes.length / 20));
+          const found = await chunked(
+            sample.bytes,
+            500 + 97 * (i % 50) + Math.floor(sample.bytes.length / 20),
+          );
           if (found !== "") faults.push(`${sample.name}: ${found}`);
         }
         expect(faults).toEqual([]);

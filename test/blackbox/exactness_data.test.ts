@@ -2,7 +2,7 @@
 // Rule 3 (exact bytes) through DATA: what the backend stores is one Received field and then the
 // client's message, byte for byte, in whatever pieces it came.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { SAMPLES, randomBody, realMessages } from "../support/blackbox_corpus.ts";
+import { randomBody, realMessages, SAMPLES } from "../support/blackbox_corpus.ts";
 import { bytesOf, inexact, seeded, stuff, traceField } from "../support/blackbox_bytes.ts";
 import { type Cut, type RawClient } from "../support/blackbox_client.ts";
 import { ending, letter, type Stage, stage, taken, unharmed } from "../support/blackbox_stage.ts";
@@ -60,7 +60,9 @@ describe("rule 3: a message sent by DATA arrives as one Received field and the e
       await client.write(wire.subarray(cut));
       await client.expect("250");
       const arrived = at.backend.deliveries.slice(before);
-      const found = arrived.length === 1 && arrived[0] ? inexact(arrived[0].bytes, bytes) : `${arrived.length} deliveries`;
+      const found = arrived.length === 1 && arrived[0]
+        ? inexact(arrived[0].bytes, bytes)
+        : `${arrived.length} deliveries`;
       if (found !== "") faults.push(`cut at ${cut}: ${found}`);
     }
     await client.quit();
@@ -73,7 +75,9 @@ describe("rule 3: a message sent by DATA arrives as one Received field and the e
     const client = await at.proxy.client();
     for (let round = 0; round < 60; round++) {
       const bytes = bytesOf(`S: ${round}\r\n\r\n${randomBody(Math.floor(random() ** 2 * 60_000), round)}`);
-      const found = await fault(client, bytes, { size: 1 + Math.floor(random() ** 2 * 20_000 + bytes.length / 200) });
+      const found = await fault(client, bytes, {
+        size: 1 + Math.floor(random() ** 2 * 20_000 + bytes.length / 200),
+      });
       if (found !== "") faults.push(`round ${round}: ${found}`);
     }
     await client.quit();
@@ -90,7 +94,9 @@ describe("rule 3: a message sent by DATA arrives as one Received field and the e
 
   const real = realMessages();
   test.skipIf(real.length === 0)(
-    real.length === 0 ? "about 230 real messages: SKIPPED, ../shared/vectors/mime is absent" : `${real.length} real messages`,
+    real.length === 0
+      ? "about 230 real messages: SKIPPED, ../shared/vectors/mime is absent"
+      : `${real.length} real messages`,
     async () => {
       const faults: string[] = [];
       for (const [i, sample] of real.entries()) {
@@ -107,7 +113,17 @@ describe("rule 3: a message sent by DATA arrives as one Received field and the e
 
 describe("the Received field", () => {
   test("names client, host, protocol and date, and a wild EHLO name cannot break out of it", async () => {
-    const names = ["client.example", "[192.0.2.1]", "[IPv6:2001:db8::1]", "a(b)c", "x;y", "\"q\"", "a\\b", "x\tby", "x".repeat(250)];
+    const names = [
+      "client.example",
+      "[192.0.2.1]",
+      "[IPv6:2001:db8::1]",
+      "a(b)c",
+      "x;y",
+      '"q"',
+      "a\\b",
+      "x\tby",
+      "x".repeat(250),
+    ];
     for (const name of names) {
       const client = await at.proxy.connect();
       await client.expect("220");

@@ -17,7 +17,8 @@ afterAll(() => at.close());
 
 const SEQUENCES = lookAlikes();
 const ABSENT = "the look-alikes: 20 cases SKIPPED, ../shared/vectors/smuggling is absent";
-const SMUGGLED = "MAIL FROM:<evil@x.example>\r\nRCPT TO:<victim@b.example>\r\nDATA\r\nSubject: smuggled\r\n\r\nevil\r\n.\r\n";
+const SMUGGLED =
+  "MAIL FROM:<evil@x.example>\r\nRCPT TO:<victim@b.example>\r\nDATA\r\nSubject: smuggled\r\n\r\nevil\r\n.\r\n";
 
 /** A message, the look-alike in the middle, and commands that a lax server would run. */
 function stream(id: string, sequence: Buffer, tail = SMUGGLED): Buffer {
@@ -83,7 +84,13 @@ describe("rule 6: the look-alikes in DATA", () => {
         const id = mark();
         const client = await at.proxy.client();
         const whole = stream(id, bytes);
-        const found = await judge(at.backend, client, id, whole, cut === 0 ? { cut: { size: 1 } } : { cutAt: cut });
+        const found = await judge(
+          at.backend,
+          client,
+          id,
+          whole,
+          cut === 0 ? { cut: { size: 1 } } : { cutAt: cut },
+        );
         problems.push(...found.problems.map((p) => `cut at ${cut}: ${p}`));
         if (found.usable) problems.push(...[await alive(client)].filter((p) => p !== ""));
         await client.quit();
@@ -142,13 +149,19 @@ describe("rule 6: the look-alikes in BDAT, to a backend without and with CHUNKIN
           const id = mark();
           const client = await here.proxy.client();
           const message = stream(id, bytes, size === 1 ? "MAIL FROM:<evil@x.example>\r\n" : SMUGGLED);
-          problems.push(...(await judgeChunks(here.backend, client, id, message, size)).map((p) => `chunks of ${size}: ${p}`));
+          problems.push(
+            ...(await judgeChunks(here.backend, client, id, message, size)).map((p) =>
+              `chunks of ${size}: ${p}`
+            ),
+          );
           await client.command("RSET", "250");
           const found = await alive(client);
           if (found !== "") problems.push(`chunks of ${size}: ${found}`);
           await client.quit();
         }
-        expect(here.backend.deliveries.filter((d) => d.via === "BDAT" && d.mail.includes("evil@"))).toEqual([]);
+        expect(here.backend.deliveries.filter((d) => d.via === "BDAT" && d.mail.includes("evil@"))).toEqual(
+          [],
+        );
       }
       expect(problems).toEqual([]);
     }, 30_000);
@@ -174,7 +187,9 @@ describe("rule 6: the look-alikes in BDAT, to a backend without and with CHUNKIN
   test("the mails of a client that mixes DATA after BDAT do not merge", async () => {
     const id = mark();
     const client = await chunky.proxy.client();
-    await client.write(`MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nBDAT 11\r\nSubject: \r\nDATA\r\nNOOP\r\n`);
+    await client.write(
+      `MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nBDAT 11\r\nSubject: \r\nDATA\r\nNOOP\r\n`,
+    );
     const codes: string[] = [];
     for (let i = 0; i < 5; i++) codes.push(code(await client.hear()));
     expect(codes).toEqual(["250", "250", "250", "503", "250"]);
@@ -186,7 +201,15 @@ describe("rule 6: the look-alikes in BDAT, to a backend without and with CHUNKIN
 });
 
 describe("rule 6: NUL in a header field", () => {
-  for (const header of ["Sub\0ject: x", "Subject: a\0b", "Subject: x\r\n fol\0ded", "Subject: x\r\nX: \0", "\0: x"]) {
+  for (
+    const header of [
+      "Sub\0ject: x",
+      "Subject: a\0b",
+      "Subject: x\r\n fol\0ded",
+      "Subject: x\r\nX: \0",
+      "\0: x",
+    ]
+  ) {
     test(`${JSON.stringify(header)} is 550 5.6.0 and mails nothing; the session goes on`, async () => {
       const id = mark();
       const client = await at.proxy.client();
@@ -201,30 +224,46 @@ describe("rule 6: NUL in a header field", () => {
   test("nothing past the NUL goes on", async () => {
     const id = mark();
     const client = await at.proxy.client();
-    await judge(at.backend, client, id, bytesOf(`X-Id: ${id}\r\nX: \0past${id}\r\n\r\nbody\r\n.\r\n`), { nulInHeader: true });
+    await judge(at.backend, client, id, bytesOf(`X-Id: ${id}\r\nX: \0past${id}\r\n\r\nbody\r\n.\r\n`), {
+      nulInHeader: true,
+    });
     const raws = at.backend.connections.map((c) => c.raw().toString("latin1"));
     expect(raws.filter((r) => r.includes(`past${id}`))).toEqual([]);
     await client.quit();
   });
 });
 
-test("a bare LF in a long message: nothing past it goes on, not even into a connection about to die", async () => {
-  for (const size of [100, 5000, 70_000, 400_000]) {
-    const id = mark();
-    const lead = `Subject: ${id}\r\n\r\n${"clean line\r\n".repeat(size / 12)}`;
-    const client = await at.proxy.client();
-    const found = await judge(at.backend, client, id, bytesOf(`${lead}here\nFAULT${"after\r\n".repeat(size / 7)}.\r\n`));
-    expect(found.problems).toEqual([]);
-    const raws = at.backend.connections.map((c) => c.raw().toString("latin1"));
-    expect(raws.filter((r) => r.includes("FAULT"))).toEqual([]);
-    expect(await alive(client)).toBe("");
-    await client.quit();
-  }
-}, 20_000);
+test(
+  "a bare LF in a long message: nothing past it goes on, not even into a connection about to die",
+  async () => {
+    for (const size of [100, 5000, 70_000, 400_000]) {
+      const id = mark();
+      const lead = `Subject: ${id}\r\n\r\n${"clean line\r\n".repeat(size / 12)}`;
+      const client = await at.proxy.client();
+      const found = await judge(
+        at.backend,
+        client,
+        id,
+        bytesOf(`${lead}here\nFAULT${"after\r\n".repeat(size / 7)}.\r\n`),
+      );
+      expect(found.problems).toEqual([]);
+      const raws = at.backend.connections.map((c) => c.raw().toString("latin1"));
+      expect(raws.filter((r) => r.includes("FAULT"))).toEqual([]);
+      expect(await alive(client)).toBe("");
+      await client.quit();
+    }
+  },
+  20_000,
+);
 
 test("the refusal waits for the true end: no reply comes before CRLF.CRLF", async () => {
   const client = await at.proxy.client();
-  for (const [line, wanted] of [["MAIL FROM:<>", "250"], ["RCPT TO:<a@b.example>", "250"], ["DATA", "354"]] as const) {
+  for (
+    const [line, wanted] of [["MAIL FROM:<>", "250"], ["RCPT TO:<a@b.example>", "250"], [
+      "DATA",
+      "354",
+    ]] as const
+  ) {
     await client.command(line, wanted);
   }
   await client.write("Subject: x\r\n\r\nbare\nLF\r\nmore\r\n.\nstill\r\n\n.\r\nstill\r\n");

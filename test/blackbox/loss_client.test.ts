@@ -33,7 +33,9 @@ async function abandoned(id: string): Promise<string[]> {
   if (!ended) problems.push("the backend connection is kept though its message was abandoned");
   for (const connection of begun()) {
     const raw = Buffer.concat(connection.bodies.at(-1)?.chunks ?? []).toString("latin1");
-    if (raw.includes(id) && /\r\n\.(\r\n|$)|QUIT/.test(raw)) problems.push(`ends with ${JSON.stringify(raw.slice(-40))}`);
+    if (raw.includes(id) && /\r\n\.(\r\n|$)|QUIT/.test(raw)) {
+      problems.push(`ends with ${JSON.stringify(raw.slice(-40))}`);
+    }
   }
   const count = at.backend.delivered(id).length;
   if (count > 0) problems.push(`${count} delivered`);
@@ -72,7 +74,14 @@ describe("rule 2: a client gone before the message", () => {
 
   test("before the banner, and in the middle of a command", async () => {
     for (const way of WAYS) {
-      for (const bytes of ["", "EH", "EHLO x\r\nMAIL FROM:<a", "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDA"]) {
+      for (
+        const bytes of [
+          "",
+          "EH",
+          "EHLO x\r\nMAIL FROM:<a",
+          "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDA",
+        ]
+      ) {
         const client = await at.proxy.connect();
         await client.write(bytes);
         leave(client, way);
@@ -83,7 +92,18 @@ describe("rule 2: a client gone before the message", () => {
 });
 
 describe("rule 2: a client gone within the message (DATA)", () => {
-  const ends = ["", "\r", "\r\n", "\r\n.", "\r\n.\r", "\r\n..", "\r\n..\r\n", "\r\n\r\n", "\r\n.x", "x".repeat(200_000)];
+  const ends = [
+    "",
+    "\r",
+    "\r\n",
+    "\r\n.",
+    "\r\n.\r",
+    "\r\n..",
+    "\r\n..\r\n",
+    "\r\n\r\n",
+    "\r\n.x",
+    "x".repeat(200_000),
+  ];
   for (const end of ends) {
     for (const way of WAYS) {
       test(`ending in ${JSON.stringify(end.slice(0, 12))} by ${way}: no dot, nothing delivered`, async () => {
@@ -179,7 +199,9 @@ describe("rule 2: a client gone after its end of data", () => {
         at.backend.script = on({ dot: { after: 300 } });
         const { id, bytes } = letter();
         const client = await opened(via === "DATA" ? [...ENVELOPE, "DATA"] : ENVELOPE);
-        await client.write(via === "DATA" ? stuff(bytes) : Buffer.concat([bytesOf(`BDAT ${bytes.length} LAST\r\n`), bytes]));
+        await client.write(
+          via === "DATA" ? stuff(bytes) : Buffer.concat([bytesOf(`BDAT ${bytes.length} LAST\r\n`), bytes]),
+        );
         leave(client, way);
         await sleep(500);
         expect(at.backend.delivered(id).length).toBeLessThanOrEqual(1);
@@ -199,7 +221,9 @@ describe("rule 2: a client gone after its end of data", () => {
         at.backend.script = on({ dot: (m) => (where = m.connection, reached(), { after: gate }) });
         const { id, bytes } = letter();
         const client = await opened(via === "DATA" ? [...ENVELOPE, "DATA"] : ENVELOPE);
-        await client.write(via === "DATA" ? stuff(bytes) : Buffer.concat([bytesOf(`BDAT ${bytes.length} LAST\r\n`), bytes]));
+        await client.write(
+          via === "DATA" ? stuff(bytes) : Buffer.concat([bytesOf(`BDAT ${bytes.length} LAST\r\n`), bytes]),
+        );
         await arrived;
         leave(client, way);
         await sleep(400);
@@ -214,23 +238,27 @@ describe("rule 2: a client gone after its end of data", () => {
     }
   }
 
-  test("fifty at once, each gone at another moment around the dot: none twice, 250 only for what is there", async () => {
-    at.backend.script = on({ dot: { after: 15 } });
-    const letters = Array.from({ length: 50 }, () => letter());
-    const heard = new Map<string, string>();
-    await Promise.all(letters.map(async ({ id, bytes }, i) => {
-      const client = await opened([...ENVELOPE, "DATA"]);
-      await client.write(stuff(bytes));
-      heard.set(id, code(await client.hear(i)));
-      client.reset();
-    }));
-    await sleep(500);
-    for (const { id } of letters) {
-      const count = at.backend.delivered(id).length;
-      expect(count).toBeLessThanOrEqual(1);
-      if (heard.get(id)?.startsWith("2")) expect(count).toBe(1);
-    }
-  }, 20_000);
+  test(
+    "fifty at once, each gone at another moment around the dot: none twice, 250 only for what is there",
+    async () => {
+      at.backend.script = on({ dot: { after: 15 } });
+      const letters = Array.from({ length: 50 }, () => letter());
+      const heard = new Map<string, string>();
+      await Promise.all(letters.map(async ({ id, bytes }, i) => {
+        const client = await opened([...ENVELOPE, "DATA"]);
+        await client.write(stuff(bytes));
+        heard.set(id, code(await client.hear(i)));
+        client.reset();
+      }));
+      await sleep(500);
+      for (const { id } of letters) {
+        const count = at.backend.delivered(id).length;
+        expect(count).toBeLessThanOrEqual(1);
+        if (heard.get(id)?.startsWith("2")) expect(count).toBe(1);
+      }
+    },
+    20_000,
+  );
 });
 
 test("afterwards the proxy serves and the backend saw clean SMTP only", async () => {

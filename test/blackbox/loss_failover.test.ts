@@ -24,14 +24,21 @@ describe("rule 1: failover before the message", () => {
   });
 
   /** Sends some letters, each on a session of its own; tells each ending and where each letter went. */
-  async function several(count: number): Promise<{ sent: string; ok: boolean; sick: number; well: number }[]> {
+  async function several(
+    count: number,
+  ): Promise<{ sent: string; ok: boolean; sick: number; well: number }[]> {
     const results = [];
     for (let i = 0; i < count; i++) {
       const client = await proxy.client();
       const { id, bytes } = letter();
       const sent = await client.send(bytes);
       await client.quit();
-      results.push({ sent: ending(sent), ok: taken(sent), sick: sick.delivered(id).length, well: well.delivered(id).length });
+      results.push({
+        sent: ending(sent),
+        ok: taken(sent),
+        sick: sick.delivered(id).length,
+        well: well.delivered(id).length,
+      });
     }
     return results;
   }
@@ -67,11 +74,15 @@ describe("rule 1: failover before the message", () => {
     }, 30_000);
   }
 
-  const envelope: readonly (readonly [string, Script])[] = (["MAIL", "RCPT", "DATA"] as const).flatMap((step) => [
-    [`closes at ${step}`, on({ [step]: { then: "close" } })],
-    [`resets at ${step}`, on({ [step]: { then: "reset" } })],
-    [`says 421 to ${step}`, on({ [step]: { reply: "421 4.3.2 no", then: "close" } })],
-  ] as (readonly [string, Script])[]);
+  const envelope: readonly (readonly [string, Script])[] = (["MAIL", "RCPT", "DATA"] as const).flatMap((
+    step,
+  ) =>
+    [
+      [`closes at ${step}`, on({ [step]: { then: "close" } })],
+      [`resets at ${step}`, on({ [step]: { then: "reset" } })],
+      [`says 421 to ${step}`, on({ [step]: { reply: "421 4.3.2 no", then: "close" } })],
+    ] as (readonly [string, Script])[]
+  );
   for (const [name, script] of envelope) {
     test(`one of two ${name}: each message arrives once or the client hears 451`, async () => {
       await recovered();
@@ -163,12 +174,19 @@ describe("rule 1: a kept backend connection that died meanwhile", () => {
     }
   }
 
-  for (const action of [{ then: "close" }, { then: "reset" }, { reply: "421 4.4.2 too long", then: "close" }] as readonly Action[]) {
+  for (
+    const action of [{ then: "close" }, { then: "reset" }, {
+      reply: "421 4.4.2 too long",
+      then: "close",
+    }] as readonly Action[]
+  ) {
     test(`dies on the first command of its second transaction (${JSON.stringify(action)}): tried afresh, nothing twice`, async () => {
       const used = new Set<number>();
       at.backend.script = (m) => {
         if (m.step === "dot") used.add(m.connection.id);
-        return used.has(m.connection.id) && (m.step === "MAIL" || m.step === "RSET" || m.step === "NOOP") ? action : undefined;
+        return used.has(m.connection.id) && (m.step === "MAIL" || m.step === "RSET" || m.step === "NOOP")
+          ? action
+          : undefined;
       };
       const client = await at.proxy.client();
       for (let round = 0; round < 4; round++) {
@@ -188,60 +206,72 @@ describe("rule 1: a kept backend connection that died meanwhile", () => {
 });
 
 describe("rule 1 under load", () => {
-  test("200 sessions while the backend is killed and restarted: every 250 is one message, none is there twice", async () => {
-    const at = await stage();
-    try {
-      const end = Date.now() + 10_000;
-      const told250 = new Set<string>();
-      const all: string[] = [];
-      const falls: Record<string, number> = {};
-      const one = async (client: RawClient, n: number): Promise<void> => {
-        const { id, bytes } = letter(`${"z".repeat(60)}\r\n`.repeat(1 + (n % 7) * 20));
-        all.push(id);
-        const sent = n % 3 === 0 ? await client.sendChunks(bytes, 300) : await client.send(bytes);
-        if (taken(sent)) told250.add(id);
-        else {
-          const key = `${sent.step} ${code(sent.heard)}`;
-          falls[key] = (falls[key] ?? 0) + 1;
-          if (!client.ended) await client.ask("RSET");
-        }
-      };
-      const worker = async (n: number): Promise<void> => {
-        while (Date.now() < end) {
-          try {
-            const client = await at.proxy.client(`127.0.${1 + (n % 50)}.${1 + n}`);
-            for (let i = 0; i < 3 && !client.ended && Date.now() < end; i++) await one(client, n + i);
-            await client.quit();
-          } catch {
-            // 421 at the banner while no backend is there, or too many sessions: try again.
+  test(
+    "200 sessions while the backend is killed and restarted: every 250 is one message, none is there twice",
+    async () => {
+      const at = await stage();
+      try {
+        const end = Date.now() + 10_000;
+        const told250 = new Set<string>();
+        const all: string[] = [];
+        const falls: Record<string, number> = {};
+        const one = async (client: RawClient, n: number): Promise<void> => {
+          const { id, bytes } = letter(`${"z".repeat(60)}\r\n`.repeat(1 + (n % 7) * 20));
+          all.push(id);
+          const sent = n % 3 === 0 ? await client.sendChunks(bytes, 300) : await client.send(bytes);
+          if (taken(sent)) told250.add(id);
+          else {
+            const key = `${sent.step} ${code(sent.heard)}`;
+            falls[key] = (falls[key] ?? 0) + 1;
+            if (!client.ended) await client.ask("RSET");
           }
-          await sleep(20 + n % 50);
+        };
+        const worker = async (n: number): Promise<void> => {
+          while (Date.now() < end) {
+            try {
+              const client = await at.proxy.client(`127.0.${1 + (n % 50)}.${1 + n}`);
+              for (let i = 0; i < 3 && !client.ended && Date.now() < end; i++) await one(client, n + i);
+              await client.quit();
+            } catch {
+              // 421 at the banner while no backend is there, or too many sessions: try again.
+            }
+            await sleep(20 + n % 50);
+          }
+        };
+        const killer = async (): Promise<void> => {
+          while (Date.now() < end - 1000) {
+            await sleep(700);
+            await at.backend.stop();
+            await sleep(120);
+            await at.backend.listen();
+          }
+        };
+        await Promise.all([killer(), ...Array.from({ length: 200 }, (_, n) => worker(n))]);
+        const counts = new Map<string, number>();
+        for (const d of at.backend.deliveries) {
+          const id = /Message-ID: <([^>]+)>/.exec(d.bytes.toString("latin1"))?.[1] ?? "?";
+          counts.set(id, (counts.get(id) ?? 0) + 1);
         }
-      };
-      const killer = async (): Promise<void> => {
-        while (Date.now() < end - 1000) {
-          await sleep(700);
-          await at.backend.stop();
-          await sleep(120);
-          await at.backend.listen();
-        }
-      };
-      await Promise.all([killer(), ...Array.from({ length: 200 }, (_, n) => worker(n))]);
-      const counts = new Map<string, number>();
-      for (const d of at.backend.deliveries) {
-        const id = /Message-ID: <([^>]+)>/.exec(d.bytes.toString("latin1"))?.[1] ?? "?";
-        counts.set(id, (counts.get(id) ?? 0) + 1);
+        expect([...told250].filter((id) => counts.get(id) !== 1), "told 250, not there exactly once").toEqual(
+          [],
+        );
+        expect(all.filter((id) => (counts.get(id) ?? 0) > 1), "there twice").toEqual([]);
+        expect(Object.keys(falls).filter((k) => /^dot [235]| 5\d\d/.test(k)), JSON.stringify(falls)).toEqual(
+          [],
+        );
+        expect(told250.size, JSON.stringify(falls)).toBeGreaterThan(200);
+        await unharmed(at.proxy, at.backend);
+        console.info(
+          `under load: ${all.length} sent, ${told250.size} taken, ${counts.size} there, refused: ${
+            JSON.stringify(falls)
+          }`,
+        );
+      } finally {
+        await at.close();
       }
-      expect([...told250].filter((id) => counts.get(id) !== 1), "told 250, not there exactly once").toEqual([]);
-      expect(all.filter((id) => (counts.get(id) ?? 0) > 1), "there twice").toEqual([]);
-      expect(Object.keys(falls).filter((k) => /^dot [235]| 5\d\d/.test(k)), JSON.stringify(falls)).toEqual([]);
-      expect(told250.size, JSON.stringify(falls)).toBeGreaterThan(200);
-      await unharmed(at.proxy, at.backend);
-      console.info(`under load: ${all.length} sent, ${told250.size} taken, ${counts.size} there, refused: ${JSON.stringify(falls)}`);
-    } finally {
-      await at.close();
-    }
-  }, 50_000);
+    },
+    50_000,
+  );
 
   test("a proxy killed in the middle of everything has told no 250 that is not there", async () => {
     const backend = await ScriptedBackend.start();

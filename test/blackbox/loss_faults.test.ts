@@ -17,7 +17,14 @@ afterAll(() => at.close());
 
 const STEPS = ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "dot"] as const;
 type FaultStep = typeof STEPS[number];
-const GOOD: Record<FaultStep, string> = { greeting: "220", EHLO: "250", MAIL: "250", RCPT: "250", DATA: "354", dot: "250" };
+const GOOD: Record<FaultStep, string> = {
+  greeting: "220",
+  EHLO: "250",
+  MAIL: "250",
+  RCPT: "250",
+  DATA: "354",
+  dot: "250",
+};
 
 /** What the client may hear: the backend's own words, exactly 451, or any 4yz. */
 type Answer = "relayed" | "451" | "4yz";
@@ -31,7 +38,14 @@ function faults(step: FaultStep): Fault[] {
   const good = GOOD[step];
   const opening = step === "greeting" || step === "EHLO";
   const own: Answer = opening ? "4yz" : "relayed";
-  const odd: Record<FaultStep, string> = { greeting: "354", EHLO: "354", MAIL: "354", RCPT: "354", DATA: "250", dot: "354" };
+  const odd: Record<FaultStep, string> = {
+    greeting: "354",
+    EHLO: "354",
+    MAIL: "354",
+    RCPT: "354",
+    DATA: "250",
+    dot: "354",
+  };
   return [
     { name: "4yz", action: { reply: "452 4.3.1 backend: no space" }, answer: own },
     { name: "5yz", action: { reply: "554 5.3.0 backend: never" }, answer: own },
@@ -47,11 +61,27 @@ function faults(step: FaultStep): Fault[] {
     { name: "codes of a reply that differ", action: { reply: `${good}-yes\r\n451 no` }, answer: "451" },
     { name: "a torn line, then close", action: { raw: `${good} 2.0.0 o`, then: "close" }, answer: "451" },
     { name: "a torn code, then close", action: { raw: good.slice(0, 2), then: "close" }, answer: "451" },
-    { name: "a line that wants LF, then close", action: { raw: `${good} ok\r`, then: "close" }, answer: "451" },
+    {
+      name: "a line that wants LF, then close",
+      action: { raw: `${good} ok\r`, then: "close" },
+      answer: "451",
+    },
     { name: "a torn line, then reset", action: { raw: `${good} 2.0.0 o`, then: "reset" }, answer: "451" },
-    { name: "half a multi-line reply, then close", action: { raw: `${good}-first\r\n`, then: "close" }, answer: "451" },
-    { name: "421, then close", action: { reply: "421 4.3.2 backend: shutting down", then: "close" }, answer: "451" },
-    { name: "421, connection left open", action: { reply: "421 4.3.2 backend: shutting down" }, answer: "451" },
+    {
+      name: "half a multi-line reply, then close",
+      action: { raw: `${good}-first\r\n`, then: "close" },
+      answer: "451",
+    },
+    {
+      name: "421, then close",
+      action: { reply: "421 4.3.2 backend: shutting down", then: "close" },
+      answer: "451",
+    },
+    {
+      name: "421, connection left open",
+      action: { reply: "421 4.3.2 backend: shutting down" },
+      answer: "451",
+    },
     { name: "close", action: { then: "close" }, answer: "451" },
     { name: "reset", action: { then: "reset" }, answer: "451" },
   ];
@@ -60,16 +90,26 @@ function faults(step: FaultStep): Fault[] {
 /** Why this is not what rule 10 allows; "" when it is. */
 function wrongAnswer(answer: Answer, action: Action, sent: Sent, opening = false): string {
   const heard = told(sent.heard);
-  if (answer === "relayed") return heard === action.reply || sent.step === "DATA" && heard[0] === action.reply?.[0] ? "" : `not the backend's own: ${heard}`;
-  if (opening || answer === "4yz") return /^4\d\d /.test(heard) && !heard.startsWith("421") ? "" : `not 4yz: ${heard}`;
-  if (action.reply?.startsWith("421") || action.then !== undefined) return /^451 4\.3\.0 /.test(heard) ? "" : `not 451 4.3.0: ${heard}`;
+  if (answer === "relayed") {
+    return heard === action.reply || sent.step === "DATA" && heard[0] === action.reply?.[0]
+      ? ""
+      : `not the backend's own: ${heard}`;
+  }
+  if (opening || answer === "4yz") {
+    return /^4\d\d /.test(heard) && !heard.startsWith("421") ? "" : `not 4yz: ${heard}`;
+  }
+  if (action.reply?.startsWith("421") || action.then !== undefined) {
+    return /^451 4\.3\.0 /.test(heard) ? "" : `not 451 4.3.0: ${heard}`;
+  }
   return /^451[ -]4\./.test(heard) ? "" : `not 451: ${heard}`;
 }
 
 /** A client whose session began while all was well. */
 async function begin(fresh: boolean): Promise<RawClient> {
   at.backend.heal();
-  if (!await healthy(() => at.proxy.client())) throw new Error(`the proxy does not find its backend again\n${at.proxy.log}`);
+  if (!await healthy(() => at.proxy.client())) {
+    throw new Error(`the proxy does not find its backend again\n${at.proxy.log}`);
+  }
   const client = await at.proxy.client();
   if (fresh) at.backend.dropAll("close");
   return client;
@@ -93,7 +133,11 @@ async function goesOn(client: RawClient, resetFirst: boolean): Promise<string> {
   return "";
 }
 
-async function tryFault(step: Step, script: Script | undefined, verdict: (sent: Sent, delivered: number) => string): Promise<string> {
+async function tryFault(
+  step: Step,
+  script: Script | undefined,
+  verdict: (sent: Sent, delivered: number) => string,
+): Promise<string> {
   const client = await begin(step === "greeting" || step === "EHLO");
   if (script === undefined) await at.backend.stop();
   else at.backend.script = script;
@@ -103,14 +147,20 @@ async function tryFault(step: Step, script: Script | undefined, verdict: (sent: 
   if (script === undefined) await at.backend.listen();
   at.backend.heal();
   if (!taken(sent)) problems.push(await goesOn(client, sent.step !== "dot"));
-  if (at.backend.delivered(id).length > (taken(sent) ? 1 : 0)) problems.push(`${at.backend.delivered(id).length} delivered in the end`);
+  if (at.backend.delivered(id).length > (taken(sent) ? 1 : 0)) {
+    problems.push(`${at.backend.delivered(id).length} delivered in the end`);
+  }
   await client.quit();
   return problems.filter((p) => p !== "").join("; ");
 }
 
 describe("rule 10: connect refused", () => {
   test("gives 451, and the session goes on when the backend is back", async () => {
-    const problem = await tryFault("greeting", undefined, (sent) => /^451[ -]4\./.test(told(sent.heard)) ? "" : ending(sent));
+    const problem = await tryFault(
+      "greeting",
+      undefined,
+      (sent) => /^451[ -]4\./.test(told(sent.heard)) ? "" : ending(sent),
+    );
     expect(problem).toBe("");
   }, 30_000);
 });
@@ -124,7 +174,8 @@ for (const step of STEPS) {
         const problem = await tryFault(step, on({ [step]: fault.action }), (sent, delivered) => {
           // After a refused EHLO the proxy may fall back to HELO and deliver: then all is well.
           if (taken(sent)) {
-            const fallback = step === "EHLO" && /^[45]/.test(fault.action.reply ?? "") && !fault.action.reply?.startsWith("421");
+            const fallback = step === "EHLO" && /^[45]/.test(fault.action.reply ?? "") &&
+              !fault.action.reply?.startsWith("421");
             return fallback && delivered === 1 ? "" : `taken: ${ending(sent)}, ${delivered} delivered`;
           }
           if (delivered > 0) return `refused with ${ending(sent)}, yet delivered`;
@@ -154,7 +205,11 @@ describe("rules 1, 2 and 10: while the message flows", () => {
     ["4yz, reading on", { reply: "452 4.3.1 backend: no space" }, /^4\d\d/],
     ["4yz, then close", { reply: "452 4.3.1 backend: no space", then: "close" }, /^4\d\d/],
     ["5yz, reading on", { reply: "552 5.3.4 backend: too big" }, /^(4\d\d|552 5\.3\.4 backend: too big)/],
-    ["5yz, then close", { reply: "552 5.3.4 backend: too big", then: "close" }, /^(4\d\d|552 5\.3\.4 backend: too big)/],
+    [
+      "5yz, then close",
+      { reply: "552 5.3.4 backend: too big", then: "close" },
+      /^(4\d\d|552 5\.3\.4 backend: too big)/,
+    ],
     ["an early 250, reading on", { reply: "250 2.0.0 Queued early" }, /^451 4\./],
     ["an early 250, then close", { reply: "250 2.0.0 Queued early", then: "close" }, /^451 4\./],
     ["a second 354", { reply: "354 again" }, /^451 4\./],
@@ -169,9 +224,16 @@ describe("rules 1, 2 and 10: while the message flows", () => {
     test(`${name}: the client may finish, then hears ${wanted.source}`, async () => {
       const client = await begin(false);
       let done = false;
-      at.backend.script = on({ body: (m) => done || m.bodyBytes < 20_000 ? undefined : (done = true, action) });
+      at.backend.script = on({
+        body: (m) => done || m.bodyBytes < 20_000 ? undefined : (done = true, action),
+      });
       const { id, bytes } = letter(half.repeat(4000));
-      for (const [line, prefix] of [["MAIL FROM:<>", "250"], ["RCPT TO:<a@b.example>", "250"], ["DATA", "354"]] as const) {
+      for (
+        const [line, prefix] of [["MAIL FROM:<>", "250"], ["RCPT TO:<a@b.example>", "250"], [
+          "DATA",
+          "354",
+        ]] as const
+      ) {
         await client.command(line, prefix);
       }
       const wire = stuff(bytes);
@@ -190,7 +252,10 @@ describe("rules 1, 2 and 10: while the message flows", () => {
 
   test("an early 250 in the same segment as 354 is not taken for the word on the message", async () => {
     const client = await begin(false);
-    at.backend.script = on({ DATA: { raw: "354 go\r\n250 2.0.0 Queued before it came\r\n" }, dot: { reply: "554 5.7.1 refused after all" } });
+    at.backend.script = on({
+      DATA: { raw: "354 go\r\n250 2.0.0 Queued before it came\r\n" },
+      dot: { reply: "554 5.7.1 refused after all" },
+    });
     const { id, bytes } = letter();
     const sent = await client.send(bytes);
     expect(taken(sent), ending(sent)).toBe(false);
@@ -201,16 +266,20 @@ describe("rules 1, 2 and 10: while the message flows", () => {
     await client.quit();
   }, 30_000);
 
-  test("a stall in the body ends nothing; a client that gives up destroys the backend connection, dot unsent", async () => {
-    const client = await begin(false);
-    at.backend.script = on({ body: { then: "stall" } });
-    const { id, bytes } = letter(half.repeat(1000));
-    const sent = await client.send(bytes, { limit: 500 });
-    expect(told(sent.heard)).toMatch(/^silent$|^4/);
-    client.reset();
-    at.backend.heal();
-    expect(at.backend.delivered(id)).toEqual([]);
-  }, 30_000);
+  test(
+    "a stall in the body ends nothing; a client that gives up destroys the backend connection, dot unsent",
+    async () => {
+      const client = await begin(false);
+      at.backend.script = on({ body: { then: "stall" } });
+      const { id, bytes } = letter(half.repeat(1000));
+      const sent = await client.send(bytes, { limit: 500 });
+      expect(told(sent.heard)).toMatch(/^silent$|^4/);
+      client.reset();
+      at.backend.heal();
+      expect(at.backend.delivered(id)).toEqual([]);
+    },
+    30_000,
+  );
 });
 
 describe("BDAT to a backend with CHUNKING: a fault at a chunk", () => {
@@ -237,8 +306,9 @@ describe("BDAT to a backend with CHUNKING: a fault at a chunk", () => {
       at.backend.script = on({ BDAT: once, body: once });
       const { id, bytes } = letter("y".repeat(200) + "\r\n");
       const sent = await client.sendChunks(bytes, 100);
-      if (taken(sent)) expect([done, at.backend.delivered(id).length], "a proxy that sends one chunk").toEqual([false, 1]);
-      else {
+      if (taken(sent)) {
+        expect([done, at.backend.delivered(id).length], "a proxy that sends one chunk").toEqual([false, 1]);
+      } else {
         expect(told(sent.heard)).toMatch(/^[45]\d\d/);
         at.backend.heal();
         expect(await goesOn(client, true)).toBe("");
@@ -292,9 +362,16 @@ describe("rule 1: after the backend has said 250", () => {
   for (const step of ["greeting", "EHLO", "MAIL", "RCPT"] as const) {
     test(`a reply too many after ${step} never becomes the answer to a refused recipient`, async () => {
       const client = await begin(step === "greeting" || step === "EHLO");
-      const refuse: Script = (m) => m.line.includes("<bad@") ? { reply: "550 5.1.1 unknown" } : step === "RCPT" ? { raw: "250 2.1.5 ok\r\n250 2.1.5 bonus\r\n" } : undefined;
+      const refuse: Script = (m) =>
+        m.line.includes("<bad@")
+          ? { reply: "550 5.1.1 unknown" }
+          : step === "RCPT"
+          ? { raw: "250 2.1.5 ok\r\n250 2.1.5 bonus\r\n" }
+          : undefined;
       const good = step === "greeting" ? "220" : "250";
-      at.backend.script = step === "RCPT" ? on({ RCPT: refuse }) : on({ RCPT: refuse, [step]: { raw: `${good} x\r\n${good} bonus\r\n` } });
+      at.backend.script = step === "RCPT"
+        ? on({ RCPT: refuse })
+        : on({ RCPT: refuse, [step]: { raw: `${good} x\r\n${good} bonus\r\n` } });
       const heard: string[] = [];
       for (const line of ["MAIL FROM:<>", "RCPT TO:<good@b.example>", "RCPT TO:<bad@b.example>"]) {
         heard.push(code(await client.ask(line)));

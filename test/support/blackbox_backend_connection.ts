@@ -124,7 +124,6 @@ export class BackendConnection {
     const line = this.#pending.toString("latin1", 0, at);
     this.#pending = this.#pending.subarray(at + 2);
     this.commands.push(line);
-    // deno-lint-ignore no-control-regex
     if (/[\r\n\0]/.test(line)) this.anomalies.push(`bare CR, LF or NUL in ${JSON.stringify(line)}`);
     await this.#command(line);
     return true;
@@ -240,7 +239,9 @@ export class BackendConnection {
     this.#chunk = undefined;
     if (!chunk.last) {
       await this.#duringBody(body);
-      if (!this.#killed && !this.stalled) await this.#act("BDAT", chunk.line, `250 2.0.0 ${chunk.size} octets`);
+      if (!this.#killed && !this.stalled) {
+        await this.#act("BDAT", chunk.line, `250 2.0.0 ${chunk.size} octets`);
+      }
       return true;
     }
     body.ended = true;
@@ -268,7 +269,14 @@ export class BackendConnection {
       if (!allowed) return;
       const raw = Buffer.concat(body.chunks);
       const bytes = body.via === "DATA" ? unstuff(raw) : raw;
-      this.#backend.deliveries.push({ connection: this, via: body.via, mail, recipients, bytes, at: Date.now() });
+      this.#backend.deliveries.push({
+        connection: this,
+        via: body.via,
+        mail,
+        recipients,
+        bytes,
+        at: Date.now(),
+      });
     });
   }
 
@@ -276,21 +284,30 @@ export class BackendConnection {
     const body = this.bodies.at(-1);
     const bodyBytes = body === undefined ? 0 : body.chunks.reduce((sum, c) => sum + c.length, 0);
     const action = this.#backend.script?.({ step, line, connection: this, bodyBytes }) ?? {};
-    return this.#perform(then === undefined || action.then !== undefined ? action : { ...action, then }, usual, commit);
+    return this.#perform(
+      then === undefined || action.then !== undefined ? action : { ...action, then },
+      usual,
+      commit,
+    );
   }
 
   /** Does it and tells the first digit of the whole reply that went out, "" when there was none. */
-  async #perform(action: Action, usual: string | undefined, commit: (() => void) | undefined): Promise<string> {
+  async #perform(
+    action: Action,
+    usual: string | undefined,
+    commit: (() => void) | undefined,
+  ): Promise<string> {
     if (typeof action.after === "number") await sleep(action.after);
     else if (action.after !== undefined) await action.after;
     if (this.#killed) return "";
     const silent = action.then === "reset" || action.then === "stall" ||
       (action.then === "close" && !usual?.startsWith("221"));
-    const text = action.raw ?? (action.reply !== undefined
-      ? `${action.reply}\r\n`
-      : silent || usual === undefined
-      ? ""
-      : `${usual}\r\n`);
+    const text = action.raw ??
+      (action.reply !== undefined
+        ? `${action.reply}\r\n`
+        : silent || usual === undefined
+        ? ""
+        : `${usual}\r\n`);
     const bytes = typeof text === "string" ? Buffer.from(text, "latin1") : Buffer.from(text);
     const digit = WHOLE_REPLY.exec(bytes.toString("latin1"))?.[1] ?? "";
     // The mail is taken before the word is out, and whether or not the peer is still there to hear it:

@@ -66,7 +66,9 @@ export function traceField(delivered: Buffer, sent: Buffer): { field: string } |
   const body = delivered.subarray(size);
   if (!body.equals(sent)) return { fault: `bytes differ: ${difference(delivered, sent)}` };
   const field = delivered.toString("latin1", 0, size);
-  return TRACE.test(field) ? { field } : { fault: `not one Received field: ${JSON.stringify(field.slice(0, 300))}` };
+  return TRACE.test(field)
+    ? { field }
+    : { fault: `not one Received field: ${JSON.stringify(field.slice(0, 300))}` };
 }
 
 /** "" when the delivery is one Received field and then exactly these bytes. */
@@ -78,7 +80,8 @@ export function inexact(delivered: Buffer, sent: Buffer): string {
 function difference(delivered: Buffer, sent: Buffer): string {
   let i = 0;
   while (i < sent.length && sent[sent.length - 1 - i] === delivered[delivered.length - 1 - i]) i++;
-  const show = (b: Buffer) => JSON.stringify(b.toString("latin1", Math.max(0, b.length - i - 20), b.length - i + 20));
+  const show = (b: Buffer) =>
+    JSON.stringify(b.toString("latin1", Math.max(0, b.length - i - 20), b.length - i + 20));
   return `${i} bytes before the end: sent ${show(sent)}, arrived ${show(delivered)}`;
 }
 

@@ -111,7 +111,9 @@ export class RawClient {
   async expect(prefix = "", limit = 5000): Promise<Reply> {
     const heard = await this.hear(limit);
     if (typeof heard === "string" || !heard.code.startsWith(prefix)) {
-      throw new Error(`expected ${prefix || "a reply"}, got ${told(heard)} (unread: ${JSON.stringify(this.#buffer)})`);
+      throw new Error(
+        `expected ${prefix || "a reply"}, got ${told(heard)} (unread: ${JSON.stringify(this.#buffer)})`,
+      );
     }
     return heard;
   }
@@ -137,7 +139,9 @@ export class RawClient {
     ] as const;
     for (const [step, line] of steps) {
       const heard = await this.ask(line as string, options.limit);
-      if (!code(heard).startsWith(step === "DATA" ? "354" : "2")) return { step: step as Sent["step"], heard };
+      if (!code(heard).startsWith(step === "DATA" ? "354" : "2")) {
+        return { step: step as Sent["step"], heard };
+      }
     }
     await this.write(stuff(message), options.cut);
     return { step: "dot", heard: await this.hear(options.limit) };
@@ -156,7 +160,10 @@ export class RawClient {
       const piece = message.subarray(at, at + size);
       at += size;
       const last = at >= message.length;
-      await this.write(Buffer.concat([bytesOf(`BDAT ${piece.length}${last ? " LAST" : ""}\r\n`), piece]), options.cut);
+      await this.write(
+        Buffer.concat([bytesOf(`BDAT ${piece.length}${last ? " LAST" : ""}\r\n`), piece]),
+        options.cut,
+      );
       const heard = await this.hear(options.limit);
       if (last || !code(heard).startsWith("2")) return { step: last ? "dot" : "BDAT", heard };
     } while (true);

@@ -68,8 +68,14 @@ export const SAMPLES: readonly Sample[] = [
   sample("header line of 998", `Subject: ${"x".repeat(989)}\r\n\r\nbody\r\n`),
   sample("folded header of 3000", `Subject: x${`\r\n ${"y".repeat(98)}`.repeat(30)}\r\n\r\nbody\r\n`),
   sample("odd header lines", "Subject : x\r\nno colon here\r\n: empty name\r\nX-Empty:\r\n\r\nbody\r\n"),
-  sample("trace fields already there", `${"Received: from a by b; Thu, 1 Jan 2026 00:00:00 +0000\r\n".repeat(20)}${HEADER}\r\nx\r\n`),
-  sample("signed header order and spacing", "DKIM-Signature: v=1;\r\n\tb=abc\r\n  def\r\nSUBJECT:x\r\nsubject:  y \r\n\r\nbody\r\n"),
+  sample(
+    "trace fields already there",
+    `${"Received: from a by b; Thu, 1 Jan 2026 00:00:00 +0000\r\n".repeat(20)}${HEADER}\r\nx\r\n`,
+  ),
+  sample(
+    "signed header order and spacing",
+    "DKIM-Signature: v=1;\r\n\tb=abc\r\n  def\r\nSUBJECT:x\r\nsubject:  y \r\n\r\nbody\r\n",
+  ),
   sample("20000 short lines", `${HEADER}\r\n${".\r\na\r\n".repeat(10_000)}`),
   sample("random lines", `${HEADER}\r\n${randomBody(300_000, 7)}`),
 ];

@@ -37,11 +37,20 @@ export class ProxyProcess {
 
   constructor(launch: Launch, port: number) {
     this.port = port;
-    this.#child = spawn(process.execPath, ["src/main.ts", ...(launch.args ?? ["serve", "policies/pass.ts"])], {
-      cwd: ROOT,
-      env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "/", SALLYPORT_ADMIN: "off", ...launch.env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    this.#child = spawn(
+      process.execPath,
+      ["src/main.ts", ...(launch.args ?? ["serve", "policies/pass.ts"])],
+      {
+        cwd: ROOT,
+        env: {
+          PATH: process.env.PATH ?? "",
+          HOME: process.env.HOME ?? "/",
+          SALLYPORT_ADMIN: "off",
+          ...launch.env,
+        },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
     started.add(this.#child);
     const keep = (text: string, more: unknown) => (text + String(more)).slice(-200_000);
     this.#child.stdout?.on("data", (more) => this.stdout = keep(this.stdout, more));
@@ -103,22 +112,24 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Starts `serve policies/pass.ts` before these backends and waits until it greets (with 421 too, if `banner` allows). */
+/** Starts `serve policies/pass.ts` before these backends and waits until it greets as `banner` wants; `also` is one more listener. */
 export async function startProxy(
   backends: string,
   env: Readonly<Record<string, string>> = {},
-  banner = /^220/,
+  options: { readonly banner?: RegExp; readonly also?: string } = {},
 ): Promise<ProxyProcess> {
   const port = await freePort();
   const proxy = new ProxyProcess({
     env: {
-      SALLYPORT_LISTEN: `127.0.0.1:${port}`,
+      SALLYPORT_LISTEN: [`127.0.0.1:${port}`, ...(options.also === undefined ? [] : [options.also])].join(
+        ",",
+      ),
       SALLYPORT_BACKEND: backends,
       SALLYPORT_HOSTNAME: "mx.example",
       ...env,
     },
   }, port);
-  const up = await eventually(async () => proxy.ended || await greets(port, banner), 15_000);
+  const up = await eventually(async () => proxy.ended || await greets(port, options.banner), 15_000);
   if (up && !proxy.ended) return proxy;
   await proxy.stop();
   throw new Error(`Cannot start the proxy: it ${up ? "ended" : "does not greet"}\n${proxy.log}`);

@@ -16,9 +16,13 @@ export interface LookAlike {
 
 /** The look-alikes; empty where the vectors are absent. */
 export function lookAlikes(): LookAlike[] {
-  const file = fileURLToPath(new URL("../../../shared/vectors/smuggling/eod-sequences.json", import.meta.url));
+  const file = fileURLToPath(
+    new URL("../../../shared/vectors/smuggling/eod-sequences.json", import.meta.url),
+  );
   if (!existsSync(file)) return [];
-  const { sequences } = JSON.parse(readFileSync(file, "utf8")) as { sequences: { bytes: string; hex: string }[] };
+  const { sequences } = JSON.parse(readFileSync(file, "utf8")) as {
+    sequences: { bytes: string; hex: string }[];
+  };
   return sequences.map((s) => ({ name: s.bytes, bytes: Buffer.from(s.hex, "hex") }));
 }
 
@@ -51,7 +55,9 @@ export async function judge(
   else await client.write(envelope);
   for (const wanted of ["250", "250", "354"]) {
     const heard = await client.hear();
-    if (code(heard) !== wanted) return { problems: [`wanted ${wanted} in the envelope, heard ${told(heard)}`], usable: false };
+    if (code(heard) !== wanted) {
+      return { problems: [`wanted ${wanted} in the envelope, heard ${told(heard)}`], usable: false };
+    }
   }
   if (options.cutAt !== undefined) {
     await client.write(stream.subarray(0, options.cutAt));
@@ -72,18 +78,27 @@ export async function judge(
     if (mine.length !== 1) problems.push(`${mine.length} delivered`);
     for (const d of mine) problems.push(inexact(d.bytes, reading.message ?? Buffer.alloc(0)));
   }
-  for (const raw of bodies) if (bareLineEnd(raw, false) >= 0) problems.push("a bare CR or LF reached the backend");
-  return { problems: problems.filter((p) => p !== ""), usable: reading.end === stream.length && !client.ended };
+  for (const raw of bodies) {
+    if (bareLineEnd(raw, false) >= 0) problems.push("a bare CR or LF reached the backend");
+  }
+  return {
+    problems: problems.filter((p) => p !== ""),
+    usable: reading.end === stream.length && !client.ended,
+  };
 }
 
 function bodiesWith(backend: ScriptedBackend, id: string): Buffer[] {
-  return backend.connections.flatMap((c) => c.bodies).map((b) => Buffer.concat(b.chunks)).filter((b) => b.includes(id));
+  return backend.connections.flatMap((c) => c.bodies).map((b) => Buffer.concat(b.chunks)).filter((b) =>
+    b.includes(id)
+  );
 }
 
 /** The bodies at the backend, ended or cut off, that hold a bare CR or LF. */
 export function bareBodies(backend: ScriptedBackend): string[] {
   return backend.connections.flatMap((c) => c.bodies).map((b) => Buffer.concat(b.chunks))
-    .filter((raw) => bareLineEnd(raw, false) >= 0).map((raw) => JSON.stringify(raw.toString("latin1").slice(-200)));
+    .filter((raw) => bareLineEnd(raw, false) >= 0).map((raw) =>
+      JSON.stringify(raw.toString("latin1").slice(-200))
+    );
 }
 
 /** A body without the trace field before it. */
@@ -100,7 +115,11 @@ function afterFault(raw: Buffer, stream: Buffer, fault: number): string[] {
   const clean = stream.subarray(0, fault);
   const went = afterTrace(raw);
   if (isPrefix(went, clean) || isPrefix(went, dotted(undotted(clean)))) return [];
-  return [`bytes past the fault at ${fault} reached the backend: ${JSON.stringify(went.toString("latin1").slice(-60))}`];
+  return [
+    `bytes past the fault at ${fault} reached the backend: ${
+      JSON.stringify(went.toString("latin1").slice(-60))
+    }`,
+  ];
 }
 
 /** The same for BDAT: CRLF.CRLF is data here, a bare CR or LF is a fault still. */
@@ -119,7 +138,12 @@ export async function judgeChunks(
     // Once refused, the rest goes in one piece: a client that went on and on would only meet the limit on errors.
     step = heard.length > 0 && !heard.at(-1)?.startsWith("2") ? message.length : size;
     const piece = message.subarray(at, at + step);
-    await client.write(Buffer.concat([bytesOf(`BDAT ${piece.length}${at + step >= message.length ? " LAST" : ""}\r\n`), piece]));
+    await client.write(
+      Buffer.concat([
+        bytesOf(`BDAT ${piece.length}${at + step >= message.length ? " LAST" : ""}\r\n`),
+        piece,
+      ]),
+    );
     heard.push(told(await client.hear()));
   }
   const problems: string[] = [];

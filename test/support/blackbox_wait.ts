@@ -16,7 +16,11 @@ export async function eventually(check: () => boolean | Promise<boolean>, limit 
 }
 
 /** Runs the jobs with at most `width` at a time, in order of start. */
-export async function inParallel<T>(jobs: readonly T[], width: number, run: (job: T) => Promise<void>): Promise<void> {
+export async function inParallel<T>(
+  jobs: readonly T[],
+  width: number,
+  run: (job: T) => Promise<void>,
+): Promise<void> {
   let next = 0;
   const worker = async () => {
     for (let i = next++; i < jobs.length; i = next++) await run(jobs[i] as T);

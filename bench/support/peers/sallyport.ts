@@ -5,7 +5,7 @@ import type { Peer, RunningPeer, Setup } from "../peer.ts";
 import { freePort } from "../port.ts";
 import { startServer } from "../server.ts";
 
-const project = fileURLToPath(new URL("../../..", import.meta.url));
+const project = fileURLToPath(new URL("../../../", import.meta.url));
 
 export const sallyport: Peer = {
   name: "sallyport",
@@ -16,7 +16,7 @@ export const sallyport: Peer = {
 
   async start(setup: Setup): Promise<RunningPeer> {
     for (const file of ["src/main.ts", "policies/pass.ts"]) {
-      if (!existsSync(`${project}/${file}`)) throw new Error(`there is no ${file}`);
+      if (!existsSync(`${project}${file}`)) throw new Error(`there is no ${file}`);
     }
     const port = await freePort();
     const command = [process.execPath, "src/main.ts", "serve", "policies/pass.ts"];
