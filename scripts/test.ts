@@ -63,26 +63,33 @@ function unexplained(cases: readonly Case[], ending: string): string | undefined
   return ending === "exit code 0" || named ? undefined : `names no failed test, but ended with ${ending}`;
 }
 
+/** Milliseconds for a stopped run to end by itself, and for the last output of an ended one. */
+const GRACE = 2000;
+
 function execute(command: readonly string[], limit: number): Promise<{ output: string; ending: string }> {
   return new Promise((resolve) => {
     const env = { ...process.env, NO_COLOR: "1" };
     const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "pipe"], env });
     const chunks: Uint8Array[] = [];
-    let late = false;
+    let late = "";
     const timer = setTimeout(() => {
-      late = true;
+      late = `stopped after ${limit / MINUTE} minutes`;
       child.kill("SIGTERM");
-      setTimeout(() => child.kill("SIGKILL"), 2000).unref();
+      setTimeout(() => child.kill("SIGKILL"), GRACE).unref();
     }, limit);
     const end = (ending: string) => {
       clearTimeout(timer);
-      const output = new TextDecoder().decode(Buffer.concat(chunks));
-      resolve({ output, ending: late ? `stopped after ${limit / MINUTE} minutes` : ending });
+      for (const stream of [child.stdout, child.stderr]) stream.destroy();
+      resolve({ output: new TextDecoder().decode(Buffer.concat(chunks)), ending: late || ending });
     };
-    child.stdout.on("data", (bytes) => chunks.push(bytes));
-    child.stderr.on("data", (bytes) => chunks.push(bytes));
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes) => chunks.push(bytes));
     child.on("error", (error) => end(error.message));
-    child.on("close", (code, signal) => end(signal ?? `exit code ${code}`));
+    child.on("exit", (code, signal) => {
+      const ending = signal ?? `exit code ${code}`;
+      child.on("close", () => end(ending));
+      // A process that a test left behind holds the pipes open, so "close" may never come.
+      setTimeout(() => end(ending), GRACE).unref();
+    });
   });
 }
 
@@ -107,9 +114,8 @@ function count(cases: readonly Case[], outcome: Case["outcome"]): number {
 
 function totals(cases: readonly Case[]): string {
   const skipped = count(cases, "skipped");
-  return `${count(cases, "passed")} passed, ${count(cases, "failed")} failed${
-    skipped ? `, ${skipped} skipped` : ""
-  }`;
+  const more = skipped === 0 ? "" : `, ${skipped} skipped`;
+  return `${count(cases, "passed")} passed, ${count(cases, "failed")} failed${more}`;
 }
 
 function tellFailures(runs: readonly Run[]): void {

@@ -97,10 +97,11 @@ export class Connection implements ConnectOwner {
 
   /** Sends what is queued in one write. False: the backend is slow, wait for `drained`. */
   flush(): boolean {
-    if (this.#dead || this.#out.length === 0) return true;
+    if (this.#dead || this.#wire === undefined) return true;
+    if (this.#out.length === 0) return this.#wire.queued === 0;
     const out = this.#out;
     this.#out = [];
-    const taken = this.#wire!.write(out.length === 1 ? out[0]! : Buffer.concat(out));
+    const taken = this.#wire.write(out.length === 1 ? out[0]! : Buffer.concat(out));
     if (!taken && this.#client.awaited === undefined) this.deadline = this.#around.now() + this.#around.times.block;
     return taken;
   }

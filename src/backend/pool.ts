@@ -46,11 +46,6 @@ export class Pool {
     for (const backend of backends) this.#idle.set(backend, []);
   }
 
-  /** Open connections, idle ones included. */
-  get size(): number {
-    return this.#all.size;
-  }
-
   /**
    * Gets a connection on which no transaction is open.
    * @param spent backends not to ask again for this transaction
@@ -178,12 +173,12 @@ export class Pool {
     this.#probes.set(backend, waiting);
     this.#probedAt.set(backend, now);
     const over = () => {
+      this.#all.delete(connection);
       this.#probes.delete(backend);
       for (const told of waiting) told();
     };
-    this.open(backend, {
-      ready: (connection) => {
-        this.#all.delete(connection);
+    const connection = this.open(backend, {
+      ready: () => {
         connection.quit();
         over();
       },

@@ -213,11 +213,11 @@ export class BunWire extends OrderedWire {
       cipher: socket.getCipher().name,
       serverName: socket.getServername() || undefined,
     };
-    if (this.paused) socket.pause();
+    if (this.paused && !this.#closing) socket.pause();
     this.deaf = this.#closing;
+    this.#blocked = this.#queue.length > 0 || this.#ending;
     if (!this.#closing) done(this.tls);
-    if (this.#queue.length > 0 || this.#ending) this.drained();
-    else this.#blocked = false;
+    if (!this.over) this.drained();
   }
 
   /** The socket is gone. */

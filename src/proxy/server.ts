@@ -139,17 +139,16 @@ export class Proxy {
     this.#checkEmpty();
   }
 
-  /** Drained: no session is left, and no backend owes an answer to a message. */
+  /** A session is only forgotten when no backend owes it the answer to a message. */
   #checkEmpty(): void {
-    if (this.#draining && this.#sessions.size === 0 && this.pool.size === 0) this.#emptied?.();
+    if (this.#draining && this.#sessions.size === 0) this.#emptied?.();
   }
 
   #tick(): void {
     const now = performance.now();
     for (const session of this.#sessions) session.tick(now);
     this.pool.tick(now);
-    this.#checkEmpty();
-    if (this.pool.extensions() === undefined) this.pool.probe(() => {});
+    if (this.pool.extensions() === undefined && !this.#draining) this.pool.probe(() => {});
   }
 
   /** For the log at the end. */

@@ -39,6 +39,8 @@ export interface Surroundings {
 
 /** How long a client may take to hear the last reply. */
 const LINGER = 5_000;
+/** How long EHLO waits for a backend that was never seen. */
+const PATIENCE = 2_000;
 
 export class Session implements WireOwner, TransactionOwner {
   readonly id = newReference();
@@ -63,9 +65,12 @@ export class Session implements WireOwner, TransactionOwner {
   /** The client will send no more; the client is gone. */
   #halfClosed = false;
   #gone = false;
+  #error: string | undefined;
   /** Set when the last reply has been sent: when to stop waiting for the client to hear it. */
   #closing: number | undefined;
   #stalledAt = 0;
+  /** Until when EHLO waits to learn what the backends offer. */
+  #offerBy = Infinity;
 
   constructor(wire: Wire, around: Surroundings, ended: (session: Session) => void) {
     this.#wire = wire;
@@ -114,6 +119,8 @@ export class Session implements WireOwner, TransactionOwner {
       if (now >= this.#closing) this.#wire.abort();
     } else if (this.#clientSlow) {
       if (now - this.#stalledAt >= this.#around.limits.dataTime) this.#wire.abort();
+    } else if (now >= this.#offerBy) {
+      this.#offer();
     } else if (this.#paused || now < this.#server.deadline) {
       return;
     } else if (this.#server.handshaking) {
@@ -145,9 +152,16 @@ export class Session implements WireOwner, TransactionOwner {
 
   close(error: Error | undefined): void {
     this.#gone = true;
+    this.#error = error?.message;
     this.#asking?.cancel();
     // After the end of data the backend's answer is still wanted; before it nothing may be delivered.
-    if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost", undefined);
+    if (this.#transaction?.committing) return;
+    this.#finish("lost", undefined);
+    this.#over();
+  }
+
+  /** Client and message are both done with. */
+  #over(): void {
     this.#around.log.info("session", {
       id: this.id,
       client: this.client,
@@ -155,7 +169,7 @@ export class Session implements WireOwner, TransactionOwner {
       tls: this.#wire.tls?.version,
       transactions: this.#transactions,
       ms: Math.round(this.#around.now() - this.#openedAt),
-      error: error?.message,
+      error: this.#error,
     });
     this.#ended(this);
   }
@@ -178,7 +192,7 @@ export class Session implements WireOwner, TransactionOwner {
       if (this.#halfClosed) this.#afterHalfClose();
       this.#regulate();
     } catch (cause) {
-      this.#broken(cause);
+      this.broken(cause);
     } finally {
       this.#pumping = false;
     }
@@ -264,15 +278,16 @@ export class Session implements WireOwner, TransactionOwner {
     this.#helo = event.domain;
     this.#verb = event.verb;
     this.#judge("helo", () => this.#greeted(), () => {
-      if (event.verb === "HELO") return this.#offer();
       const { pool } = this.#around;
-      if (pool.extensions() !== undefined) this.#offer();
-      else pool.probe(() => this.#offer());
+      if (event.verb === "HELO" || pool.extensions() !== undefined) return this.#offer();
+      this.#offerBy = this.#around.now() + PATIENCE;
+      pool.probe(() => this.#offer());
     });
   }
 
   #offer(): void {
     if (this.#gone || this.#event?.kind !== "helo") return;
+    this.#offerBy = Infinity;
     const { pool, offers, tls, hostname } = this.#around;
     const offer = offers.for(pool.extensions(), tls !== undefined && this.#wire.tls === undefined);
     this.#event = undefined;
@@ -342,7 +357,7 @@ export class Session implements WireOwner, TransactionOwner {
     };
     const judgement = chain.judge(stage, facts());
     if (!(judgement instanceof Promise)) return ruled(judgement);
-    judgement.then(ruled).then(() => this.#pump()).catch((cause) => this.#broken(cause));
+    judgement.then(ruled).then(() => this.#pump()).catch((cause) => this.broken(cause));
   }
 
   #connected(): Stages["connect"] {
@@ -376,7 +391,7 @@ export class Session implements WireOwner, TransactionOwner {
       if (this.#gone) this.#orphaned(transaction);
       this.#finish(transaction.delivered ? "delivered" : "refused", given);
     }
-    if (this.#gone) return;
+    if (this.#gone) return event?.kind === "end" ? this.#over() : undefined;
     this.#server.answer(given, this.#around.now());
     if (this.#transaction !== undefined && (this.#server.phase === "ready" || this.#server.phase === "start")) {
       this.#finish("refused", given);
@@ -477,7 +492,7 @@ export class Session implements WireOwner, TransactionOwner {
   }
 
   /** A fault of the program's own: it costs this session and no other. */
-  #broken(cause: unknown): void {
+  broken(cause: unknown): void {
     this.#around.log.warn("fault", { id: this.id, cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
     if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost", undefined);
     if (!this.#gone) this.#wire.abort();

@@ -25,6 +25,8 @@ export interface TransactionOwner {
   trace(): Uint8Array;
   /** A refusal in the session's own words. */
   refusal(code: number, enhanced: string, text: string): Reply;
+  /** A fault of the program's own: the session ends. */
+  broken(cause: unknown): void;
   /** For the log and the counters. */
   incident(what: "ambiguous" | "backend lost" | "no backend", detail: string): void;
 }
@@ -158,6 +160,14 @@ export class Transaction implements Taker, Holder {
   // ---- told by the pool ----
 
   taken(connection: Connection): void {
+    try {
+      this.#begun(connection);
+    } catch (cause) {
+      this.#owner.broken(cause);
+    }
+  }
+
+  #begun(connection: Connection): void {
     this.#request = undefined;
     this.#connection = connection;
     this.#heard = false;
@@ -176,6 +186,14 @@ export class Transaction implements Taker, Holder {
   }
 
   unavailable(reason: string): void {
+    try {
+      this.#unreachable(reason);
+    } catch (cause) {
+      this.#owner.broken(cause);
+    }
+  }
+
+  #unreachable(reason: string): void {
     this.#request = undefined;
     this.#spent.clear();
     this.#owner.incident("no backend", reason);
@@ -187,6 +205,14 @@ export class Transaction implements Taker, Holder {
   ready(): void {}
 
   reply(step: Step, given: Reply): void {
+    try {
+      this.#replied(step, given);
+    } catch (cause) {
+      this.#owner.broken(cause);
+    }
+  }
+
+  #replied(step: Step, given: Reply): void {
     const connection = this.#connection!;
     this.#heard = true;
     if (step === "end") return this.#ended(connection, given);
@@ -196,7 +222,7 @@ export class Transaction implements Taker, Holder {
       if (given.code >= 300) this.#spoil(sent.step, given);
     } else if (step === "data") return this.#dataReplied(connection, given);
     else return this.#envelopeReplied(step, connection, given);
-    if (this.#sent.length === 0) this.#play(connection);
+    this.#play(connection);
   }
 
   drained(): void {
@@ -204,6 +230,14 @@ export class Transaction implements Taker, Holder {
   }
 
   lost(loss: Loss): void {
+    try {
+      this.#left(loss);
+    } catch (cause) {
+      this.#owner.broken(cause);
+    }
+  }
+
+  #left(loss: Loss): void {
     const connection = this.#connection!;
     this.#pool.forget(connection);
     this.#connection = undefined;
@@ -249,16 +283,17 @@ export class Transaction implements Taker, Holder {
     this.#answer(this.#backendFault());
   }
 
-  /** Sends the script, all at once where the backend has PIPELINING; at its end DATA or the chunk, if asked. */
+  /**
+   * Sends the next command of the script; at its end DATA or the chunk, if asked. One at a time: a backend that
+   * replies once too often can then be caught at it, instead of lending one recipient the answer to another.
+   */
   #play(connection: Connection): void {
-    const atOnce = connection.extensions.has("PIPELINING");
-    while (this.#script.length > 0) {
-      const { sent, line } = this.#script.shift()!;
-      this.#sent.push(sent);
-      connection.send(sent.step, line);
-      if (!atOnce) break;
+    const next = this.#script.shift();
+    if (next === undefined) this.#envelopeDone(connection);
+    else {
+      this.#sent.push(next.sent);
+      connection.send(next.sent.step, next.line);
     }
-    if (this.#sent.length === 0) this.#envelopeDone(connection);
     connection.flush();
   }
 

@@ -52,9 +52,12 @@ export class Client {
   #input: Uint8Array = EMPTY;
   #at = 0;
   #broken = false;
+  #early = false;
 
   /** A command was sent that will be answered; or, for `greeting`, the connection was made. */
   expect(step: Step): void {
+    // What had arrived before the command was sent cannot be its reply, however well it would fit.
+    if (this.#owed.length === 0 && this.torn) this.#early = true;
     this.#owed.push(step);
   }
 
@@ -94,6 +97,7 @@ export class Client {
   /** The next reply or fault, or undefined. After a fault there is nothing more. */
   next(): ClientEvent | undefined {
     if (this.#broken || this.#input.length === this.#at) return undefined;
+    if (this.#early) return this.#fault("unasked");
     const end = this.#replyEnd();
     if (end === undefined) return undefined;
     if (typeof end === "string") return this.#fault(end);

@@ -57,6 +57,9 @@ type Mode =
   | "tls"
   | "closed";
 
+/** A line this many times the limit is no command gone wrong. */
+const FAR_TOO_LONG = 1024;
+
 export class Server {
   /** What the last EHLO offered. */
   offered: Extensions = NO_EXTENSIONS;
@@ -276,18 +279,17 @@ export class Server {
     }
     this.#mode = "skip";
     this.#skipped = 0;
-    return "again";
+    return this.#refuse([500, "5.2", `Line too long: at most ${this.options.limits.commandLine} octets`]);
   }
 
   #skip(): undefined | "again" {
     const before = this.#input.length;
     const found = this.#input.skipLine();
     this.#skipped += before - this.#input.length;
-    const { limits } = this.options;
-    if (this.#skipped > 16 * limits.commandLine) return this.#fatal([421, "5.2", "Line far too long"]);
+    if (this.#skipped > FAR_TOO_LONG * this.options.limits.commandLine) return this.#fatal([421, "5.2", "Line far too long"]);
     if (!found) return undefined;
     this.#mode = "command";
-    return this.#refuse([500, "5.2", `Line too long: at most ${limits.commandLine} octets`]);
+    return "again";
   }
 
   /** Replies to what needs nobody's judgement, and makes an event of the rest. */

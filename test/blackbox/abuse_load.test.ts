@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { ALL_KEYWORDS, on } from "../support/blackbox_backend.ts";
+import { ALL_KEYWORDS, type Moment, on } from "../support/blackbox_backend.ts";
 import { bytesOf } from "../support/blackbox_bytes.ts";
 import { code, type RawClient, told } from "../support/blackbox_client.ts";
 import { type ProxyProcess } from "../support/blackbox_proxy.ts";
@@ -198,7 +198,7 @@ describe.skipIf(!PROC)("rule 8: endless things", () => {
         const client = await at.proxy.client();
         if (step === "EHLO") at.backend.dropAll("close");
         at.backend.script = on({
-          [step]: (m) => {
+          [step]: (m: Moment) => {
             m.connection.say(step === "EHLO" || piece.startsWith("250") ? "" : "250 ");
             for (let i = 0; i < 400; i++) m.connection.say(piece);
             return { then: "stall" };

@@ -84,7 +84,7 @@ describe("rule 3: a message sent by DATA arrives as one Received field and the e
     expect(faults).toEqual([]);
   }, 30_000);
 
-  test("on one pipelined session, message after message", async () => {
+  test("on one session, message after message", async () => {
     const client = await at.proxy.client();
     const letters = Array.from({ length: 20 }, (_, i) => letter(`number ${i}\r\n.\r\n`));
     for (const { bytes } of letters) expect(await fault(client, bytes)).toBe("");

@@ -69,6 +69,8 @@ describe("refused", () => {
     ["policies/pass.ts", "../src/proxy/session.ts", "src/proxy/session.ts"],
     ["policies/pass.ts", "zod", "zod"],
     ["vendor/std-cli/mod.ts", "../../src/mod.ts", "src/mod.ts"],
+    ["src/helpers/text.ts", "../smtp/reply.ts", "src/smtp/reply.ts"],
+    ["src/smtp/reply.ts", "../helpers/text.ts", "src/helpers/text.ts"],
   ])("%s may not import %s", (file, specifier, target) => {
     expect(importing(file, specifier)).toEqual([`${file}:1 ${target}`]);
   });

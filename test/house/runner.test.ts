@@ -123,6 +123,14 @@ describe.each([["--bun"], ["--deno"]])("%s counts as a failure", (flag) => {
   });
 });
 
+test("a process that a test leaves behind does not hold the run up", () => {
+  const leave =
+    'import { spawn } from "node:child_process"; spawn("sleep", ["20"], { stdio: "inherit" }).unref();';
+  const began = Date.now();
+  expect(run({ "a.test.ts": `${leave}\n${PASSES}` })).toMatchObject({ code: 0, last: "2 passed, 0 failed" });
+  expect(Date.now() - began).toBeLessThan(15_000);
+});
+
 test("nothing to run is an error", () => {
   expect(run({})).toMatchObject({ code: 1, last: "0 passed, 0 failed" });
 });

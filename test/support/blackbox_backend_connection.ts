@@ -34,7 +34,7 @@ export class BackendConnection {
   #pending: Buffer = Buffer.alloc(0);
   #mode: "command" | "data" = "command";
   #tail: Buffer = Buffer.alloc(0);
-  #chunk: { size: number; last: boolean; line: string } | undefined;
+  #chunk: { readonly size: number; left: number; readonly last: boolean; readonly line: string } | undefined;
   #mail: string | undefined;
   #recipients: string[] = [];
   #greeted = false;
@@ -203,7 +203,8 @@ export class BackendConnection {
       void this.#act("other", line, "501 5.5.4 Bad BDAT");
       return;
     }
-    this.#chunk = { size: Number(match[1]), last: match[2] !== undefined, line };
+    const size = Number(match[1]);
+    this.#chunk = { size, left: size, last: match[2] !== undefined, line };
     if (this.bodies.at(-1)?.ended !== false) this.bodies.push({ via: "BDAT", chunks: [], ended: false });
   }
 
@@ -233,19 +234,25 @@ export class BackendConnection {
     const chunk = this.#chunk;
     const body = this.bodies.at(-1);
     if (chunk === undefined || body === undefined) return false;
-    if (this.#pending.length < chunk.size) return false;
-    body.chunks.push(this.#pending.subarray(0, chunk.size));
-    this.#pending = this.#pending.subarray(chunk.size);
-    this.#chunk = undefined;
-    if (!chunk.last) {
+    if (chunk.left > 0 && this.#pending.length === 0) return false;
+    const piece = this.#pending.subarray(0, chunk.left);
+    this.#pending = this.#pending.subarray(piece.length);
+    body.chunks.push(piece);
+    chunk.left -= piece.length;
+    if (chunk.left > 0) {
       await this.#duringBody(body);
-      if (!this.#killed && !this.stalled) {
-        await this.#act("BDAT", chunk.line, `250 2.0.0 ${chunk.size} octets`);
-      }
       return true;
     }
-    body.ended = true;
-    await this.#endOfData(body, chunk.line);
+    this.#chunk = undefined;
+    if (chunk.last) {
+      body.ended = true;
+      await this.#endOfData(body, chunk.line);
+      return true;
+    }
+    await this.#duringBody(body);
+    if (!this.#killed && !this.stalled) {
+      await this.#act("BDAT", chunk.line, `250 2.0.0 ${chunk.size} octets`);
+    }
     return true;
   }
 

@@ -1,0 +1,53 @@
+/**
+ * Plays an SMTP transcript against a session and its backends (house.md, Tests).
+ *
+ * Each is played three times: as it stands, a run of `C:` or `<` lines being one write; byte by byte on both legs; and
+ * with all that the client says in one write. In the first two, everything must happen where the transcript has it and
+ * nothing else; in the third, each leg must say the same in the same order.
+ *
+ * Stage directions: (5 minutes pass), (drain), (meanwhile) where a backend speaks without being asked, (on b) when
+ * what follows is about another backend, (the backend stops reading) and (the backend reads again), the same for the
+ * client, (the client is not read) and (the client is read), and whatever `events` names. At a direction that moves
+ * something, at a lost peer and at `<` lines out of turn the third way of playing waits until all before is said.
+ */
+import { test } from "bun:test";
+import type { Plugin } from "../../src/policy/plugin.ts";
+import { type Direction, Player, type Way, WAYS } from "./dialogue_player.ts";
+import { Scene, type SceneOptions } from "./dialogue_scene.ts";
+import { readTranscript, type Step } from "./dialogue_script.ts";
+import { withTimers } from "./fake_timers.ts";
+
+/** What a dialogue is played with. Given as a function, it is made anew for each of the three. */
+export interface DialogueOptions extends SceneOptions {
+  /** Stage directions of this dialogue's own. */
+  readonly events?: Readonly<Record<string, Direction>>;
+  /** Why this cannot be sent ahead. */
+  readonly notPipelined?: string;
+  /** Looks at what the transcript does not show. */
+  readonly after?: (scene: Scene) => void;
+}
+
+type Given = DialogueOptions | Plugin | readonly Plugin[];
+
+/** Defines the tests of one transcript. */
+export function dialogue(name: string, given: Given | (() => Given), transcript: string): void {
+  const options = () => optionsOf(typeof given === "function" ? given() : given);
+  const steps = readTranscript(transcript);
+  for (const way of WAYS) {
+    if (way === "pipelined" && options().notPipelined !== undefined) continue;
+    const title = way === "whole" ? name : `${name} (${way})`;
+    test(title, () => play(steps, options(), way));
+  }
+}
+
+function optionsOf(given: Given): DialogueOptions {
+  if (Array.isArray(given)) return { plugins: given };
+  return "onError" in given ? { plugins: [given as Plugin] } : given as DialogueOptions;
+}
+
+async function play(steps: readonly Step[], options: DialogueOptions, way: Way): Promise<void> {
+  const scene = new Scene(options);
+  const player = new Player(scene, steps, options.events ?? {}, way);
+  await withTimers(scene.timers, () => player.run());
+  options.after?.(scene);
+}

@@ -1,0 +1,211 @@
+/**
+ * One client's session with its pool of backends, on a fake network, with a fake clock: what a dialogue plays on, and
+ * what a test drives that needs more than a dialogue can say.
+ */
+import { backendAt } from "../../src/backend/backend.ts";
+import { Pool } from "../../src/backend/pool.ts";
+import type { TlsFacts } from "../../src/net/wire.ts";
+import { Chain } from "../../src/policy/chain.ts";
+import type { Plugin } from "../../src/policy/plugin.ts";
+import { type BackendTimes, DEFAULTS, type Reuse, type Settings } from "../../src/policy/settings.ts";
+import { Counters, type Fields } from "../../src/proxy/journal.ts";
+import { Offers } from "../../src/proxy/offer.ts";
+import { Session, type Surroundings } from "../../src/proxy/session.ts";
+import type { Limits } from "../../src/smtp/limits.ts";
+import { latin1, latin1Text, type Reply, reply } from "../../src/smtp/reply.ts";
+import { FakeBackend } from "./fake_backend.ts";
+import { type FakeDial, FakeEvents, FakeNetwork, FakeWire } from "./fake_network.ts";
+import { FakeTimers, promisesSettle } from "./fake_timers.ts";
+
+/** How the proxy is set, and what its backends are like. */
+export interface SceneOptions {
+  readonly plugins?: readonly Plugin[];
+  readonly limits?: Partial<Limits>;
+  readonly times?: Partial<BackendTimes>;
+  readonly reuse?: Partial<Reuse>;
+  readonly bareLineFeeds?: Settings["bareLineFeeds"];
+  readonly dial?: Settings["dial"];
+  readonly relay?: Settings["relay"];
+  /** STARTTLS is offered. */
+  readonly tls?: boolean;
+  /** Their names, one unless given; each offers what `extensions` says. */
+  readonly backends?: readonly string[];
+  /** Lines of the backends' EHLO replies. */
+  readonly extensions?: readonly string[];
+  /** No backend has been seen yet, so the first EHLO makes the proxy look. */
+  readonly unseen?: boolean;
+  /** Refuses the client at once. */
+  readonly refusal?: Reply;
+  readonly client?: string;
+}
+
+/** What backends offer unless said otherwise. */
+export const EXTENSIONS: readonly string[] = [
+  "PIPELINING",
+  "SIZE 10000000",
+  "8BITMIME",
+  "SMTPUTF8",
+  "ENHANCEDSTATUSCODES",
+  "DSN",
+  "CHUNKING",
+];
+
+/** Milliseconds between two looks at the clock, as in the program. */
+const TICK = 500;
+const TLS: TlsFacts = { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", serverName: undefined };
+
+/** A line of the log. */
+export interface Entry {
+  readonly event: string;
+  readonly fields: Fields;
+}
+
+export class Scene {
+  readonly events = new FakeEvents();
+  readonly timers = new FakeTimers();
+  readonly network = new FakeNetwork(this.events);
+  readonly pool: Pool;
+  readonly counters = new Counters();
+  readonly log: Entry[] = [];
+  /** Every connection to a backend so far. */
+  readonly connections: FakeBackend[] = [];
+  /** The client's connection. */
+  readonly wire: FakeWire;
+  readonly session: Session;
+  /** What the client was sent and nobody looked at yet. */
+  heard = "";
+  /** How a dial is answered; by default the backend is there. */
+  onDial: (dial: FakeDial, name: string) => void = (dial, name) =>
+    this.accept(dial, name).greet(this.#extensions);
+  over = false;
+  readonly #extensions: readonly string[];
+  readonly #around: Surroundings;
+  #draining = false;
+
+  constructor(options: SceneOptions = {}) {
+    this.#extensions = options.extensions ?? EXTENSIONS;
+    this.pool = this.#makePool(options);
+    this.#around = this.#makeSurroundings(options);
+    this.wire = this.#makeWire(options.client ?? "203.0.113.7");
+    this.session = this.wire.owner as Session;
+    this.session.start(options.refusal);
+  }
+
+  get now(): number {
+    return this.timers.now;
+  }
+
+  #makePool({ backends = ["backend"], times, reuse, unseen }: SceneOptions): Pool {
+    const around = {
+      network: this.network,
+      hostname: "mx.example",
+      times: { ...DEFAULTS.times, ...times },
+      now: () => this.now,
+    };
+    const known = new Map(this.#extensions.map((line) => {
+      const [keyword, ...rest] = line.split(" ");
+      return [keyword!, rest.join(" ")] as const;
+    }));
+    const all = backends.map((name, i) => backendAt(name, { host: `198.51.100.${i + 1}`, port: 25 }));
+    if (!unseen) { for (const backend of all) backend.extensions = known; }
+    this.network.onDial = (dial) => {
+      const backend = all.find(({ endpoint }) => endpoint === dial.endpoint)!;
+      this.onDial(dial, backend.name);
+    };
+    return new Pool(all, around, { ...DEFAULTS.reuse, ...reuse });
+  }
+
+  #makeSurroundings(options: SceneOptions): Surroundings {
+    const limits = { ...DEFAULTS.limits, ...options.limits };
+    const bareLineFeeds = options.bareLineFeeds ?? "reject";
+    const note = (event: string) => (fields: Fields) => void this.log.push({ event, fields });
+    return {
+      hostname: "mx.example",
+      limits,
+      bareLineFeeds,
+      relay: new Set(options.relay),
+      transaction: { dial: options.dial ?? "mail", chunking: bareLineFeeds === "reject" },
+      tls: options.tls ? { cert: "", key: "" } : undefined,
+      pool: this.pool,
+      chain: new Chain(options.plugins ?? [], (plugin, stage, cause) => {
+        note("plugin failed")({ plugin, stage, cause: String(cause) });
+      }),
+      offers: new Offers({
+        hostname: "mx.example",
+        messageSize: limits.messageSize,
+        recipients: limits.recipients,
+        messages: limits.messages,
+      }),
+      log: { info: (event, fields) => note(event)(fields), warn: (event, fields) => note(event)(fields) },
+      counters: this.counters,
+      greeting: reply(220, "", "mx.example ESMTP"),
+      draining: () => this.#draining,
+      now: () => this.now,
+    };
+  }
+
+  #makeWire(host: string): FakeWire {
+    const nobody = { data() {}, drain() {}, end() {}, close() {} };
+    const wire = new FakeWire(this.events, nobody, { host, port: 50_000 }, { host: "192.0.2.25", port: 25 });
+    wire.onWritten = (bytes) => void (this.heard += latin1Text(bytes));
+    wire.owner = new Session(wire, this.#around, () => void (this.over = true));
+    return wire;
+  }
+
+  /** Takes a dial: from now on the connection is open. */
+  accept(dial: FakeDial, name: string): FakeBackend {
+    const backend = new FakeBackend(name, dial.open());
+    this.connections.push(backend);
+    return backend;
+  }
+
+  /** Everything that follows from what has happened, promises apart. */
+  settle(): void {
+    this.events.settle();
+  }
+
+  /** Everything that follows from what has happened. */
+  async rest(): Promise<void> {
+    do {
+      this.events.settle();
+      await promisesSettle();
+    } while (this.events.settle());
+  }
+
+  /** The client sends octets. */
+  send(octets: string | Uint8Array): void {
+    this.wire.send(typeof octets === "string" ? latin1(octets) : octets);
+    this.settle();
+  }
+
+  /** What the client was sent since the last call. */
+  take(): string {
+    this.settle();
+    const { heard } = this;
+    this.heard = "";
+    return heard;
+  }
+
+  async pass(milliseconds: number): Promise<void> {
+    const end = this.now + milliseconds;
+    while (this.now < end) {
+      const fired = this.timers.advance(Math.min(TICK, end - this.now));
+      if (!this.over) this.session.tick(this.now);
+      this.pool.tick(this.now);
+      this.settle();
+      if (fired) await this.rest();
+    }
+    await this.rest();
+  }
+
+  /** The proxy is told to stop. */
+  drain(): void {
+    this.#draining = true;
+    if (!this.over) this.session.retire();
+    this.pool.drain();
+  }
+
+  handshake(): void {
+    this.wire.shake(TLS);
+  }
+}

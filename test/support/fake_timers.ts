@@ -1,0 +1,55 @@
+/**
+ * Timers that a test fires by hand, for code that takes `setTimeout` from the air. They stand in for the real ones
+ * only while `withTimers` runs.
+ */
+import { setImmediate } from "node:timers";
+
+interface Timer {
+  readonly id: number;
+  readonly due: number;
+  readonly body: () => void;
+}
+
+/** Time and what waits for it, in milliseconds. */
+export class FakeTimers {
+  now = 0;
+  #last = 0;
+  #timers: Timer[] = [];
+
+  set(body: () => void, after = 0): number {
+    this.#timers.push({ id: ++this.#last, due: this.now + after, body });
+    return this.#last;
+  }
+
+  clear(id: number): void {
+    this.#timers = this.#timers.filter((timer) => timer.id !== id);
+  }
+
+  /** Moves the clock on and fires what is due; false when nothing was. */
+  advance(milliseconds: number): boolean {
+    this.now += milliseconds;
+    const due = this.#timers.filter((timer) => timer.due <= this.now);
+    this.#timers = this.#timers.filter((timer) => timer.due > this.now);
+    for (const { body } of due) body();
+    return due.length > 0;
+  }
+}
+
+/** Runs `body` with these timers in place of the real ones. */
+export async function withTimers<T>(timers: FakeTimers, body: () => Promise<T>): Promise<T> {
+  const { setTimeout, clearTimeout } = globalThis;
+  Object.assign(globalThis, {
+    setTimeout: (run: () => void, after: number) => timers.set(run, after),
+    clearTimeout: (id: number) => timers.clear(id),
+  });
+  try {
+    return await body();
+  } finally {
+    Object.assign(globalThis, { setTimeout, clearTimeout });
+  }
+}
+
+/** Lets every promise settle that can settle. */
+export function promisesSettle(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
