@@ -2,7 +2,7 @@
  * Sallyport for authors of policies and plugins.
  * @module
  */
-export { environment, type Environment } from "./policy/environment.ts";
+export { type Environment, environment } from "./policy/environment.ts";
 export { definePlugin } from "./policy/plugin.ts";
 export type {
   Addressed,

@@ -102,7 +102,9 @@ export class Connection implements ConnectOwner {
     const out = this.#out;
     this.#out = [];
     const taken = this.#wire.write(out.length === 1 ? out[0]! : Buffer.concat(out));
-    if (!taken && this.#client.awaited === undefined) this.deadline = this.#around.now() + this.#around.times.block;
+    if (!taken && this.#client.awaited === undefined) {
+      this.deadline = this.#around.now() + this.#around.times.block;
+    }
     return taken;
   }
 
@@ -125,7 +127,9 @@ export class Connection implements ConnectOwner {
 
   /** To be called now and then. */
   tick(now: number): void {
-    if (now >= this.deadline) this.#lose("timeout", this.#wire === undefined ? "connecting took too long" : "no reply in time");
+    if (now >= this.deadline) {
+      this.#lose("timeout", this.#wire === undefined ? "connecting took too long" : "no reply in time");
+    }
   }
 
   // ---- the wire's side ----
@@ -169,7 +173,9 @@ export class Connection implements ConnectOwner {
     const positive = severity(reply) === 2;
     switch (step) {
       case "greeting":
-        if (!positive) return this.#lose("refused", `greeted with ${textOf(reply).join(" ")} (${reply.code})`);
+        if (!positive) {
+          return this.#lose("refused", `greeted with ${textOf(reply).join(" ")} (${reply.code})`);
+        }
         this.send("ehlo", `EHLO ${this.#around.hostname}`);
         this.flush();
         return;

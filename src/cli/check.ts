@@ -15,14 +15,19 @@ export async function check(path: string): Promise<void> {
   show("listen", listen.map(({ name }) => name).join(", "));
   show("backends", backends.map(({ name }) => name).join(", ") || "the demo backend");
   show("tls", tls === undefined ? "off" : `${tls.cert} (key hidden)`);
-  for (const [name, value] of Object.entries(rest)) show(name, Array.isArray(value) ? value.join(", ") || "none" : value ?? "none");
+  for (const [name, value] of Object.entries(rest)) {
+    show(name, Array.isArray(value) ? value.join(", ") || "none" : value ?? "none");
+  }
   for (const [group, values] of Object.entries({ limits, times, reuse })) {
     for (const [name, value] of Object.entries(values)) show(`${group}.${name}`, value);
   }
   lines.push("", "message flow: stream (no plugin needs the message)", "");
   for (const stage of STAGES) {
     const asked = plugins.filter((plugin) => plugin[stage] !== undefined);
-    show(stage, asked.map(({ name, onError }) => `${name} (on error: ${onError})`).join(", ") || "nobody is asked");
+    show(
+      stage,
+      asked.map(({ name, onError }) => `${name} (on error: ${onError})`).join(", ") || "nobody is asked",
+    );
   }
   if (notices.length > 0) lines.push("", ...notices.map((notice) => `note: ${notice}`));
   process.stdout.write(lines.join("\n") + "\n");

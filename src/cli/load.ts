@@ -31,7 +31,9 @@ async function importPolicy(path: string): Promise<Policy> {
   }
   const policy = module.default as Policy | undefined;
   if (policy?.settings === undefined) {
-    throw new SettingsError([`Cannot use the policy ${path}: its default export is not made by definePolicy`]);
+    throw new SettingsError([
+      `Cannot use the policy ${path}: its default export is not made by definePolicy`,
+    ]);
   }
   return policy;
 }
@@ -39,7 +41,9 @@ async function importPolicy(path: string): Promise<Policy> {
 function readIdentity(files: TlsFiles): TlsIdentity {
   const identity = { cert: read(files.cert, "certificate"), key: read(files.key, "key") };
   const fault = checkIdentity(identity);
-  if (fault !== undefined) throw new SettingsError([`Cannot use the certificate ${files.cert} with the key ${files.key}: ${fault}`]);
+  if (fault !== undefined) {
+    throw new SettingsError([`Cannot use the certificate ${files.cert} with the key ${files.key}: ${fault}`]);
+  }
   return identity;
 }
 

@@ -55,7 +55,9 @@ export class LineLog implements Log {
     let lines = this.#lines;
     this.#lines = "";
     if (this.#dropped > 0) {
-      lines += this.#pretty ? `  ${this.#dropped} lines dropped\n` : jsonLine("warn", "lines dropped", { count: this.#dropped });
+      lines += this.#pretty
+        ? `  ${this.#dropped} lines dropped\n`
+        : jsonLine("warn", "lines dropped", { count: this.#dropped });
       this.#dropped = 0;
     }
     this.#writing = true;

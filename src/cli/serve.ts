@@ -34,7 +34,8 @@ export async function serve(path: string): Promise<void> {
 
 /** A fault that nobody caught must not take every other session with it. */
 function keepAlive(log: LineLog): void {
-  const report = (cause: unknown) => log.warn("fault", { cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
+  const report = (cause: unknown) =>
+    log.warn("fault", { cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
   process.on("uncaughtException", report);
   process.on("unhandledRejection", report);
 }
@@ -49,7 +50,8 @@ function announce(settings: Settings, listeners: readonly Listener[], log: LineL
   });
   if (settings.demo === undefined) return;
   const { host, port } = listeners[0]!.address;
-  const hint = `Send a first mail:\n  printf 'Subject: hello\\n\\nIt works.\\n' | curl -sS --crlf smtp://${host}:${port} ` +
+  const hint =
+    `Send a first mail:\n  printf 'Subject: hello\\n\\nIt works.\\n' | curl -sS --crlf smtp://${host}:${port} ` +
     `--mail-from you@example.org --mail-rcpt me@example.org -T -\nand find it in ${settings.demo}/new`;
   process.stderr.write(hint + "\n");
 }

@@ -29,7 +29,9 @@ export function receivedField(hop: Hop): string {
   const recipient = hop.recipient === undefined ? "" : `\r\n\tfor <${hop.recipient}>`;
   return (
     `Received: from ${from}${tls}\r\n` +
-    `\tby ${hop.hostname} (Sallyport) with ${withKeyword(hop)} id ${hop.id}${recipient};\r\n\t${dateTime(hop.time)}\r\n`
+    `\tby ${hop.hostname} (Sallyport) with ${withKeyword(hop)} id ${hop.id}${recipient};\r\n\t${
+      dateTime(hop.time)
+    }\r\n`
   );
 }
 
@@ -67,7 +69,9 @@ export function dateTime(time: number): string {
   const two = (value: number) => String(value).padStart(2, "0");
   lastSecond = second;
   lastText =
-    `${DAYS[date.getUTCDay()]}, ${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()} ` +
+    `${DAYS[date.getUTCDay()]}, ${date.getUTCDate()} ${
+      MONTHS[date.getUTCMonth()]
+    } ${date.getUTCFullYear()} ` +
     `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())} +0000`;
   return lastText;
 }

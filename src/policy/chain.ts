@@ -33,7 +33,9 @@ export class Chain {
     this.plugins = plugins;
     this.#faultLog = faultLog;
     const stages = Object.keys(DEADLINES) as Stage[];
-    this.#stages = new Map(stages.map((stage) => [stage, plugins.filter((plugin) => plugin[stage] !== undefined)]));
+    this.#stages = new Map(
+      stages.map((stage) => [stage, plugins.filter((plugin) => plugin[stage] !== undefined)]),
+    );
   }
 
   /** False: nobody need be asked, so what the stage would be told need not be put together. */
@@ -46,7 +48,11 @@ export class Chain {
     return this.#from(0, stage, facts);
   }
 
-  #from<S extends Stage>(first: number, stage: S, facts: Stages[S]): Judgement | undefined | Promise<Judgement | undefined> {
+  #from<S extends Stage>(
+    first: number,
+    stage: S,
+    facts: Stages[S],
+  ): Judgement | undefined | Promise<Judgement | undefined> {
     const plugins = this.#stages.get(stage)!;
     for (let i = first; i < plugins.length; i++) {
       const plugin = plugins[i]!;
@@ -57,12 +63,18 @@ export class Chain {
           return settled.kind === "accept" ? undefined : { verdict: settled, plugin: plugin.name };
         });
       }
-      if (opinion !== undefined) return opinion.kind === "accept" ? undefined : { verdict: opinion, plugin: plugin.name };
+      if (opinion !== undefined) {
+        return opinion.kind === "accept" ? undefined : { verdict: opinion, plugin: plugin.name };
+      }
     }
     return undefined;
   }
 
-  #ask<S extends Stage>(plugin: Plugin, stage: S, facts: Stages[S]): Verdict | undefined | Promise<Verdict | undefined> {
+  #ask<S extends Stage>(
+    plugin: Plugin,
+    stage: S,
+    facts: Stages[S],
+  ): Verdict | undefined | Promise<Verdict | undefined> {
     const handler = plugin[stage] as (facts: Stages[S], signal: AbortSignal) => Opinion | Promise<Opinion>;
     const abort = new AbortController();
     try {
@@ -74,7 +86,12 @@ export class Chain {
     }
   }
 
-  #timed(plugin: Plugin, stage: Stage, opinion: Promise<Opinion>, abort: AbortController): Promise<Verdict | undefined> {
+  #timed(
+    plugin: Plugin,
+    stage: Stage,
+    opinion: Promise<Opinion>,
+    abort: AbortController,
+  ): Promise<Verdict | undefined> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         const cause = new Error(`no verdict within ${DEADLINES[stage]} ms`);
@@ -82,7 +99,10 @@ export class Chain {
         resolve(this.#failed(plugin, stage, cause));
       }, DEADLINES[stage]);
       opinion
-        .then((settled) => this.#checked(plugin, stage, settled), (cause) => this.#failed(plugin, stage, cause))
+        .then(
+          (settled) => this.#checked(plugin, stage, settled),
+          (cause) => this.#failed(plugin, stage, cause),
+        )
         .then((verdict) => (clearTimeout(timer), resolve(verdict)));
     });
   }
@@ -90,7 +110,9 @@ export class Chain {
   #checked(plugin: Plugin, stage: Stage, opinion: unknown): Verdict | undefined {
     if (opinion === undefined) return undefined;
     const kind = (opinion as { kind?: unknown } | null)?.kind;
-    if (kind === "accept" || kind === "defer" || kind === "reject" || kind === "disconnect") return opinion as Verdict;
+    if (kind === "accept" || kind === "defer" || kind === "reject" || kind === "disconnect") {
+      return opinion as Verdict;
+    }
     return this.#failed(plugin, stage, new TypeError("the handler returned what is no verdict"));
   }
 

@@ -30,7 +30,8 @@ const ADDRESS = "host:port or [IPv6]:port";
  */
 export function environment(variables: Variables = process.env): Environment {
   const mistakes: string[] = [];
-  const note: Note = (variable, given, allowed) => mistakes.push(`${variable}: ${JSON.stringify(given)} was given; allowed is ${allowed}`);
+  const note: Note = (variable, given, allowed) =>
+    mistakes.push(`${variable}: ${JSON.stringify(given)} was given; allowed is ${allowed}`);
   const listen = listenAddresses(variables["SALLYPORT_LISTEN"], note);
   const read: Environment = {
     hostname: ownName(variables["SALLYPORT_HOSTNAME"], note),
@@ -54,8 +55,13 @@ function listenAddresses(given: string | undefined, note: Note): ListenAddress[]
   for (const name of names.length === 0 ? ["127.0.0.1:2525"] : names) {
     const implicitTls = name.startsWith("tls://");
     const endpoint = endpointOf(implicitTls ? name.slice(6) : name, 0);
-    if (endpoint === undefined) note("SALLYPORT_LISTEN", name, `${ADDRESS}, with tls:// before it for implicit TLS, unix:PATH or fd:NUMBER; several with commas`);
-    else addresses.push({ name, endpoint, implicitTls });
+    if (endpoint === undefined) {
+      note(
+        "SALLYPORT_LISTEN",
+        name,
+        `${ADDRESS}, with tls:// before it for implicit TLS, unix:PATH or fd:NUMBER; several with commas`,
+      );
+    } else addresses.push({ name, endpoint, implicitTls });
   }
   return addresses;
 }
@@ -64,8 +70,13 @@ function backendAddresses(given: string | undefined, note: Note): BackendAddress
   const addresses: BackendAddress[] = [];
   for (const name of words(given)) {
     const endpoint = name.startsWith("fd:") ? undefined : endpointOf(name, 1);
-    if (endpoint === undefined) note("SALLYPORT_BACKEND", name, `${ADDRESS} or unix:PATH; several with commas (lmtp:// and smtps:// are not there yet)`);
-    else addresses.push({ name, endpoint });
+    if (endpoint === undefined) {
+      note(
+        "SALLYPORT_BACKEND",
+        name,
+        `${ADDRESS} or unix:PATH; several with commas (lmtp:// and smtps:// are not there yet)`,
+      );
+    } else addresses.push({ name, endpoint });
   }
   return addresses;
 }
@@ -92,21 +103,30 @@ function ownName(given: string | undefined, note: Note): string {
 }
 
 function isDomain(text: string): boolean {
-  return text.length <= 253 && text.split(".").every((label) => /^(?!-)[A-Za-z0-9_-]{1,63}$/.test(label) && !label.endsWith("-"));
+  return text.length <= 253 &&
+    text.split(".").every((label) => /^(?!-)[A-Za-z0-9_-]{1,63}$/.test(label) && !label.endsWith("-"));
 }
 
-function tlsFiles(cert: string | undefined, key: string | undefined, mistakes: string[]): TlsFiles | undefined {
+function tlsFiles(
+  cert: string | undefined,
+  key: string | undefined,
+  mistakes: string[],
+): TlsFiles | undefined {
   if (!cert && !key) return undefined;
   if (cert && key) return { cert, key };
   const [set, missing] = cert ? ["CERT", "KEY"] : ["KEY", "CERT"];
-  mistakes.push(`SALLYPORT_TLS_${missing}: is not set, though SALLYPORT_TLS_${set} is; a certificate needs both`);
+  mistakes.push(
+    `SALLYPORT_TLS_${missing}: is not set, though SALLYPORT_TLS_${set} is; a certificate needs both`,
+  );
   return undefined;
 }
 
 function domains(given: string | undefined, note: Note): string[] | undefined {
   if (given === undefined) return undefined;
   const names = words(given);
-  for (const name of names) if (!isDomain(name)) note("SALLYPORT_RELAY_DOMAINS", name, "domain names with commas");
+  for (const name of names) {
+    if (!isDomain(name)) note("SALLYPORT_RELAY_DOMAINS", name, "domain names with commas");
+  }
   if (names.length === 0) note("SALLYPORT_RELAY_DOMAINS", given, "domain names with commas");
   return names.map((name) => name.toLowerCase());
 }
@@ -120,21 +140,36 @@ interface Later {
 
 /** Variables of parts that are still to come: checked, so that a mistake does not wait for that day. */
 const LATER: ReadonlyMap<string, Later> = new Map([
-  ["SALLYPORT_STORE", { form: /^(memory:|sqlite:.+|rediss?:\/\/.+|redis-(cluster|sentinel):\/\/.+)$/, allowed: "memory:, sqlite:PATH, redis://, rediss://, redis-cluster:// or redis-sentinel://", quiet: /^memory:$/ }],
+  ["SALLYPORT_STORE", {
+    form: /^(memory:|sqlite:.+|rediss?:\/\/.+|redis-(cluster|sentinel):\/\/.+)$/,
+    allowed: "memory:, sqlite:PATH, redis://, rediss://, redis-cluster:// or redis-sentinel://",
+    quiet: /^memory:$/,
+  }],
   ["SALLYPORT_DNS", { form: /^[\w.:[\]-]+(,[\w.:[\]-]+)*$/, allowed: "host:port, several with commas" }],
   ["SALLYPORT_DNSBL", { form: /\S/, allowed: "zones in postscreen's syntax" }],
   ["SALLYPORT_USERS", { form: /\S/, allowed: "a file" }],
-  ["SALLYPORT_TRUSTED", { form: /^[0-9A-Fa-f:.]+(\/\d{1,3})?([\s,]+[0-9A-Fa-f:.]+(\/\d{1,3})?)*$/, allowed: "networks like 192.0.2.0/24, several with commas" }],
+  ["SALLYPORT_TRUSTED", {
+    form: /^[0-9A-Fa-f:.]+(\/\d{1,3})?([\s,]+[0-9A-Fa-f:.]+(\/\d{1,3})?)*$/,
+    allowed: "networks like 192.0.2.0/24, several with commas",
+  }],
   ["SALLYPORT_ADMIN", { form: /^(off|.+:\d{1,5})$/, allowed: "off or host:port", quiet: /^off$/ }],
-  ["SALLYPORT_WORKERS", { form: /^(auto|[1-9]\d{0,2})$/, allowed: "auto or a number from 1 to 999", quiet: /^1$/ }],
+  ["SALLYPORT_WORKERS", {
+    form: /^(auto|[1-9]\d{0,2})$/,
+    allowed: "auto or a number from 1 to 999",
+    quiet: /^1$/,
+  }],
 ]);
 
-const READ = ["LISTEN", "BACKEND", "HOSTNAME", "TLS_CERT", "TLS_KEY", "RELAY_DOMAINS"].map((name) => `SALLYPORT_${name}`);
+const READ = ["LISTEN", "BACKEND", "HOSTNAME", "TLS_CERT", "TLS_KEY", "RELAY_DOMAINS"].map((name) =>
+  `SALLYPORT_${name}`
+);
 
 function notices(variables: Variables, note: Note): string[] {
   const lines: string[] = [];
   for (const [name, value] of Object.entries(variables)) {
-    if (!name.startsWith("SALLYPORT_") || value === undefined || value === "" || READ.includes(name)) continue;
+    if (!name.startsWith("SALLYPORT_") || value === undefined || value === "" || READ.includes(name)) {
+      continue;
+    }
     const later = LATER.get(name);
     if (later === undefined) lines.push(`${name} is set, but there is no such variable`);
     else if (!later.form.test(value)) note(name, value, later.allowed);

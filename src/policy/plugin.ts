@@ -62,7 +62,9 @@ export type Opinion = Verdict | undefined | void;
 /** What a plugin's failure (crash, time-out, nonsense) does to the mail at hand. */
 export type ErrorPolicy = "pass" | "defer" | "reject";
 
-export type Handlers = { readonly [S in Stage]?: (facts: Stages[S], signal: AbortSignal) => Opinion | Promise<Opinion> };
+export type Handlers = {
+  readonly [S in Stage]?: (facts: Stages[S], signal: AbortSignal) => Opinion | Promise<Opinion>;
+};
 
 /** A plugin as a policy lists it. */
 export type Plugin = Handlers & { readonly name: string; readonly onError: ErrorPolicy };

@@ -50,10 +50,16 @@ export function definePolicy(options: PolicyOptions): Policy {
   checkChoices(settings, mistakes);
   settings.plugins.forEach((plugin, i) => checkPlugin(plugin, `plugins[${i}]`, mistakes));
   if (settings.listen.length === 0) mistakes.push("listen: no address is given; at least one is needed");
-  if (settings.backends.length === 0 && settings.demo === undefined) mistakes.push("backends: none is given; at least one is needed");
+  if (settings.backends.length === 0 && settings.demo === undefined) {
+    mistakes.push("backends: none is given; at least one is needed");
+  }
   if (settings.tls === undefined) {
     for (const { name, implicitTls } of settings.listen) {
-      if (implicitTls) mistakes.push(`listen: ${name} needs a certificate; set tls (SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY)`);
+      if (implicitTls) {
+        mistakes.push(
+          `listen: ${name} needs a certificate; set tls (SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY)`,
+        );
+      }
     }
   }
   if (mistakes.length > 0) throw new SettingsError(mistakes);
@@ -65,12 +71,16 @@ const GROUPS = ["limits", "times", "reuse"] as const;
 function checkNames(options: PolicyOptions, mistakes: string[]): void {
   const known = new Set([...Object.keys(DEFAULTS), "hostname", "listen", "backends"]);
   for (const name of Object.keys(options)) {
-    if (!known.has(name)) mistakes.push(`${name}: there is no such setting; allowed are ${[...known].sort().join(", ")}`);
+    if (!known.has(name)) {
+      mistakes.push(`${name}: there is no such setting; allowed are ${[...known].sort().join(", ")}`);
+    }
   }
   for (const group of GROUPS) {
     const names = Object.keys(DEFAULTS[group]);
     for (const name of Object.keys(options[group] ?? {})) {
-      if (!names.includes(name)) mistakes.push(`${group}.${name}: there is no such setting; allowed are ${names.join(", ")}`);
+      if (!names.includes(name)) {
+        mistakes.push(`${group}.${name}: there is no such setting; allowed are ${names.join(", ")}`);
+      }
     }
   }
 }
@@ -80,13 +90,17 @@ function checkNumbers(settings: Settings, mistakes: string[]): void {
     if (typeof value === "number" && value > 0) return;
     mistakes.push(`${path}: ${String(value)} was given; allowed is a number above 0, or Infinity`);
   };
-  for (const group of GROUPS) for (const [name, value] of Object.entries(settings[group])) positive(`${group}.${name}`, value);
+  for (const group of GROUPS) {
+    for (const [name, value] of Object.entries(settings[group])) positive(`${group}.${name}`, value);
+  }
   for (const name of ["sessions", "sessionsPerClient", "drain"] as const) positive(name, settings[name]);
 }
 
 function checkChoices(settings: Settings, mistakes: string[]): void {
   const choice = (path: string, value: unknown, allowed: readonly string[]) => {
-    if (!allowed.includes(value as string)) mistakes.push(`${path}: ${JSON.stringify(value)} was given; allowed are ${allowed.join(", ")}`);
+    if (!allowed.includes(value as string)) {
+      mistakes.push(`${path}: ${JSON.stringify(value)} was given; allowed are ${allowed.join(", ")}`);
+    }
   };
   choice("bareLineFeeds", settings.bareLineFeeds, ["reject", "normalize"]);
   choice("dial", settings.dial, ["mail", "rcpt"]);
@@ -94,8 +108,14 @@ function checkChoices(settings: Settings, mistakes: string[]): void {
 }
 
 function checkPlugin(plugin: Plugin, path: string, mistakes: string[]): void {
-  if (typeof plugin?.name !== "string") return void mistakes.push(`${path}: is no plugin; plugins are made with definePlugin`);
+  if (typeof plugin?.name !== "string") {
+    return void mistakes.push(`${path}: is no plugin; plugins are made with definePlugin`);
+  }
   if (!["pass", "defer", "reject"].includes(plugin.onError)) {
-    mistakes.push(`${path} (${plugin.name}): onError ${JSON.stringify(plugin.onError)} was given; allowed are pass, defer, reject`);
+    mistakes.push(
+      `${path} (${plugin.name}): onError ${
+        JSON.stringify(plugin.onError)
+      } was given; allowed are pass, defer, reject`,
+    );
   }
 }

@@ -5,7 +5,12 @@
 /** An opinion that decides something. No opinion is `undefined`. */
 export type Verdict =
   | { readonly kind: "accept" }
-  | { readonly kind: "defer" | "reject"; readonly code: number; readonly enhanced: string; readonly text: string }
+  | {
+    readonly kind: "defer" | "reject";
+    readonly code: number;
+    readonly enhanced: string;
+    readonly text: string;
+  }
   | { readonly kind: "disconnect"; readonly enhanced: string; readonly text: string };
 
 /** Ends this stage: later plugins are not asked. */
@@ -37,9 +42,15 @@ export function disconnect(enhanced: string, text: string): Verdict {
 
 function refusal(kind: 4 | 5, enhanced: string, text: string, code: number) {
   if (!new RegExp(`^${kind}\\.\\d{1,3}\\.\\d{1,3}$`).test(enhanced)) {
-    throw new TypeError(`Cannot make a verdict: enhanced code ${JSON.stringify(enhanced)} is not ${kind}.subject.detail`);
+    throw new TypeError(
+      `Cannot make a verdict: enhanced code ${JSON.stringify(enhanced)} is not ${kind}.subject.detail`,
+    );
   }
-  if (Math.floor(code / 100) !== kind) throw new TypeError(`Cannot make a verdict: code ${code} is not ${kind}yz`);
-  if (!/^[ -~]{1,400}$/.test(text)) throw new TypeError("Cannot make a verdict: its text is not one line of printable ASCII");
+  if (Math.floor(code / 100) !== kind) {
+    throw new TypeError(`Cannot make a verdict: code ${code} is not ${kind}yz`);
+  }
+  if (!/^[ -~]{1,400}$/.test(text)) {
+    throw new TypeError("Cannot make a verdict: its text is not one line of printable ASCII");
+  }
   return { code, enhanced: enhanced.slice(2), text };
 }

@@ -11,14 +11,18 @@ export type RcptCommand = Command & { readonly kind: "rcpt" };
 /** Parameters that say something about the message without asking anything: to a backend that does not know them they are not sent. */
 function droppable(parameter: Parameter, extensions: Extensions): boolean {
   if (parameter.keyword === "SIZE") return !extensions.has("SIZE");
-  return parameter.keyword === "BODY" && parameter.value?.toUpperCase() === "7BIT" && !extensions.has("8BITMIME");
+  return parameter.keyword === "BODY" && parameter.value?.toUpperCase() === "7BIT" &&
+    !extensions.has("8BITMIME");
 }
 
 export function mailLine({ path, parameters, written }: MailCommand, extensions: Extensions): string {
   const line = `MAIL FROM:<${path.mailbox}>`;
-  if (written === "" || !parameters.some((parameter) => droppable(parameter, extensions))) return line + written;
+  if (written === "" || !parameters.some((parameter) => droppable(parameter, extensions))) {
+    return line + written;
+  }
   const kept = parameters.filter((parameter) => !droppable(parameter, extensions));
-  return line + kept.map(({ keyword, value }) => (value === undefined ? ` ${keyword}` : ` ${keyword}=${value}`)).join("");
+  return line +
+    kept.map(({ keyword, value }) => (value === undefined ? ` ${keyword}` : ` ${keyword}=${value}`)).join("");
 }
 
 export function rcptLine({ path, written }: RcptCommand): string {
@@ -43,7 +47,8 @@ export function fits(
   asked: RcptCommand | undefined,
   extensions: Extensions,
 ): boolean {
-  const known = (parameter: Parameter) => droppable(parameter, extensions) || extensions.has(extensionOf(parameter));
+  const known = (parameter: Parameter) =>
+    droppable(parameter, extensions) || extensions.has(extensionOf(parameter));
   if (mail.parameters.length > 0 && !mail.parameters.every(known)) return false;
   return accepted.every((rcpt) => rcpt.parameters.every(known)) && (asked?.parameters.every(known) ?? true);
 }

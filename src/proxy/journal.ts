@@ -40,5 +40,8 @@ export function newReference(): string {
 /** Text from the wire as it may stand in a log: one byte per character in, printable out. */
 export function visible(text: string): string {
   if (!/[^ -~]/.test(text)) return text;
-  return text.replace(/[^ -~]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return text.replace(
+    /[^ -~]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }

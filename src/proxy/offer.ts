@@ -71,9 +71,13 @@ export class Offers {
     if (size !== undefined) extensions.set("SIZE", smallerSize(size, String(messageSize)));
     if (backend.has("BINARYMIME") && backend.has("CHUNKING")) extensions.set("BINARYMIME", "");
     const limits = backend.get("LIMITS");
-    if (limits !== undefined) extensions.set("LIMITS", smallerLimits(limits, { RCPTMAX: recipients, MAILMAX: messages }));
+    if (limits !== undefined) {
+      extensions.set("LIMITS", smallerLimits(limits, { RCPTMAX: recipients, MAILMAX: messages }));
+    }
     if (starttls) extensions.set("STARTTLS", "");
-    const lines = [...extensions].map(([keyword, parameters]) => (parameters === "" ? keyword : `${keyword} ${parameters}`));
+    const lines = [...extensions].map((
+      [keyword, parameters],
+    ) => (parameters === "" ? keyword : `${keyword} ${parameters}`));
     return { extensions, ehlo: reply(250, "", [hostname, ...lines]) };
   }
 }
@@ -88,5 +92,6 @@ function smallerLimits(theirs: string, ours: Readonly<Record<string, number>>): 
       limits.set(name, Math.min(number, limits.get(name) ?? Infinity));
     }
   }
-  return [...limits].filter(([, number]) => number !== Infinity).map(([name, number]) => `${name}=${number}`).join(" ");
+  return [...limits].filter(([, number]) => number !== Infinity).map(([name, number]) => `${name}=${number}`)
+    .join(" ");
 }

@@ -38,7 +38,12 @@ export class Proxy {
     this.#log = log;
     const { hostname, limits } = settings;
     const now = () => performance.now();
-    this.pool = new Pool(settings.backends.map(({ name, endpoint }) => backendAt(name, endpoint)), { network, hostname, times: settings.times, now }, settings.reuse);
+    this.pool = new Pool(settings.backends.map(({ name, endpoint }) => backendAt(name, endpoint)), {
+      network,
+      hostname,
+      times: settings.times,
+      now,
+    }, settings.reuse);
     this.#around = {
       hostname,
       limits,
@@ -48,7 +53,11 @@ export class Proxy {
       tls,
       pool: this.pool,
       chain: new Chain(settings.plugins, (plugin, stage, cause) => {
-        log.warn("plugin failed", { plugin, stage, cause: cause instanceof Error ? cause.message : String(cause) });
+        log.warn("plugin failed", {
+          plugin,
+          stage,
+          cause: cause instanceof Error ? cause.message : String(cause),
+        });
       }),
       offers: new Offers({
         hostname,

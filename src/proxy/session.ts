@@ -95,7 +95,12 @@ export class Session implements WireOwner, TransactionOwner {
   /** Judges the connection and greets. */
   start(refusal: Reply | undefined): void {
     if (refusal !== undefined) return this.#greet(refusal);
-    this.#judge("connect", () => this.#connected(), () => this.#greet(this.#around.greeting), (given) => this.#greet(given));
+    this.#judge(
+      "connect",
+      () => this.#connected(),
+      () => this.#greet(this.#around.greeting),
+      (given) => this.#greet(given),
+    );
   }
 
   #greet(greeting: Reply): void {
@@ -199,12 +204,15 @@ export class Session implements WireOwner, TransactionOwner {
   }
 
   #handleAll(): void {
-    for (let event = this.#server.next(); event !== undefined; event = this.#server.next()) this.#handle(event);
+    for (let event = this.#server.next(); event !== undefined; event = this.#server.next()) {
+      this.#handle(event);
+    }
   }
 
   /** Nothing is lost if the session ends now. */
   #idle(): boolean {
-    return this.#transaction === undefined && this.#event === undefined && this.#closing === undefined && !this.#server.handshaking;
+    return this.#transaction === undefined && this.#event === undefined && this.#closing === undefined &&
+      !this.#server.handshaking;
   }
 
   #flush(): void {
@@ -218,7 +226,8 @@ export class Session implements WireOwner, TransactionOwner {
 
   /** Stops or resumes reading from the client, by who is slow. */
   #regulate(): void {
-    const pause = this.#backendSlow || this.#clientSlow || this.#server.buffered > this.#around.limits.inputBuffer;
+    const pause = this.#backendSlow || this.#clientSlow ||
+      this.#server.buffered > this.#around.limits.inputBuffer;
     if (pause === this.#paused || this.#gone) return;
     this.#paused = pause;
     if (pause) return this.#wire.pause();
@@ -268,7 +277,9 @@ export class Session implements WireOwner, TransactionOwner {
       case "ask":
         this.#asking = new Asking(this.#around.pool, event.line, (given) => {
           this.#asking = undefined;
-          this.answered(given ?? this.refusal(451, "3.0", "No mail server can be reached now, try again later"));
+          this.answered(
+            given ?? this.refusal(451, "3.0", "No mail server can be reached now, try again later"),
+          );
         });
     }
   }
@@ -319,7 +330,11 @@ export class Session implements WireOwner, TransactionOwner {
   #end(event: ServerEvent & { kind: "end" }): void {
     if (event.fault !== undefined) return this.answered(this.#faultReply(event.fault));
     this.#size = event.size;
-    this.#judge("message", () => ({ ...this.#complete(), size: event.size }), () => this.#transaction!.commit());
+    this.#judge(
+      "message",
+      () => ({ ...this.#complete(), size: event.size }),
+      () => this.#transaction!.commit(),
+    );
   }
 
   #startTls(): void {
@@ -352,7 +367,13 @@ export class Session implements WireOwner, TransactionOwner {
       if (judgement === undefined) return proceed();
       const { verdict, plugin } = judgement;
       const code = verdict.kind === "disconnect" ? 421 : verdict.code;
-      this.#around.log.info("refused", { id: this.id, stage, plugin, verdict: verdict.kind, text: verdict.text });
+      this.#around.log.info("refused", {
+        id: this.id,
+        stage,
+        plugin,
+        verdict: verdict.kind,
+        text: verdict.text,
+      });
       refuse(this.refusal(code, verdict.enhanced, verdict.text));
     };
     const judgement = chain.judge(stage, facts());
@@ -374,7 +395,11 @@ export class Session implements WireOwner, TransactionOwner {
   }
 
   #addressed(forwardPath: Path): Stages["rcpt"] {
-    return { ...this.#sending(), forwardPath, accepted: this.#transaction!.accepted.map((rcpt) => rcpt.path) };
+    return {
+      ...this.#sending(),
+      forwardPath,
+      accepted: this.#transaction!.accepted.map((rcpt) => rcpt.path),
+    };
   }
 
   #complete(): Stages["data"] {
@@ -393,7 +418,9 @@ export class Session implements WireOwner, TransactionOwner {
     }
     if (this.#gone) return event?.kind === "end" ? this.#over() : undefined;
     this.#server.answer(given, this.#around.now());
-    if (this.#transaction !== undefined && (this.#server.phase === "ready" || this.#server.phase === "start")) {
+    if (
+      this.#transaction !== undefined && (this.#server.phase === "ready" || this.#server.phase === "start")
+    ) {
       this.#finish("refused", given);
     }
     this.#pump();
@@ -493,7 +520,10 @@ export class Session implements WireOwner, TransactionOwner {
 
   /** A fault of the program's own: it costs this session and no other. */
   broken(cause: unknown): void {
-    this.#around.log.warn("fault", { id: this.id, cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
+    this.#around.log.warn("fault", {
+      id: this.id,
+      cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
+    });
     if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost", undefined);
     if (!this.#gone) this.#wire.abort();
   }

@@ -11,7 +11,7 @@ import type { Pool, Request, Taker } from "../backend/pool.ts";
 import type { Step } from "../smtp/client.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { type Carrier, ChunkCarrier, DotCarrier } from "./carrier.ts";
-import { fits, mailLine, type MailCommand, type RcptCommand, rcptLine } from "./envelope.ts";
+import { fits, type MailCommand, mailLine, type RcptCommand, rcptLine } from "./envelope.ts";
 
 /** Who is told how the transaction goes. */
 export interface TransactionOwner {
@@ -177,11 +177,16 @@ export class Transaction implements Taker, Holder {
       this.#connection = undefined;
       return this.#failover(connection.backend, "the backend does not offer what the envelope needs");
     }
-    this.#script.push({ sent: { step: "mail", told: this.#asked !== "mail" }, line: mailLine(this.mail, connection.extensions) });
+    this.#script.push({
+      sent: { step: "mail", told: this.#asked !== "mail" },
+      line: mailLine(this.mail, connection.extensions),
+    });
     for (const rcpt of this.accepted) {
       this.#script.push({ sent: { step: "rcpt", told: true }, line: rcptLine(rcpt) });
     }
-    if (this.#asked === "rcpt") this.#script.push({ sent: { step: "rcpt", told: false }, line: rcptLine(this.#rcpt!) });
+    if (this.#asked === "rcpt") {
+      this.#script.push({ sent: { step: "rcpt", told: false }, line: rcptLine(this.#rcpt!) });
+    }
     this.#play(connection);
   }
 

@@ -36,7 +36,12 @@ export type ClientFault =
 
 export type ClientEvent =
   | { readonly kind: "reply"; readonly step: Step; readonly reply: Reply }
-  | { readonly kind: "fault"; readonly fault: ClientFault; readonly step: Step | undefined; readonly text: string };
+  | {
+    readonly kind: "fault";
+    readonly fault: ClientFault;
+    readonly step: Step | undefined;
+    readonly text: string;
+  };
 
 /** Octets of one reply, all lines together; and of one line (RFC 5321 §4.5.3.1.5 says 512). */
 const REPLY_LIMIT = 64 * 1024;
@@ -133,7 +138,10 @@ export class Client {
   #fault(fault: ClientFault): ClientEvent {
     this.#broken = true;
     const shown = this.#input.subarray(this.#at, this.#at + 200);
-    const text = Array.from(shown, (octet) => (octet >= SPACE && octet < 127 ? String.fromCharCode(octet) : "?")).join("");
+    const text = Array.from(
+      shown,
+      (octet) => (octet >= SPACE && octet < 127 ? String.fromCharCode(octet) : "?"),
+    ).join("");
     return { kind: "fault", fault, step: this.#owed[0], text };
   }
 }

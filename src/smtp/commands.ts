@@ -18,8 +18,18 @@ export type Refusal = readonly [code: number, enhanced: string, text: string];
 export type Command =
   | { readonly kind: "helo"; readonly verb: "HELO" | "EHLO"; readonly domain: string }
   /** `written`: the parameters as they stood on the line, each behind its space. */
-  | { readonly kind: "mail"; readonly path: Path; readonly parameters: readonly Parameter[]; readonly written: string }
-  | { readonly kind: "rcpt"; readonly path: Path; readonly parameters: readonly Parameter[]; readonly written: string }
+  | {
+    readonly kind: "mail";
+    readonly path: Path;
+    readonly parameters: readonly Parameter[];
+    readonly written: string;
+  }
+  | {
+    readonly kind: "rcpt";
+    readonly path: Path;
+    readonly parameters: readonly Parameter[];
+    readonly written: string;
+  }
   | { readonly kind: "data" }
   | { readonly kind: "chunk"; readonly size: number; readonly last: boolean }
   | { readonly kind: "rset" }
@@ -86,10 +96,25 @@ const TABLE: ReadonlyMap<string, Row> = new Map<string, Row>([
 /** Commands the RFCs know and this server does not have (RFC 5321 Appendix F; ATRN: RFC 2645). */
 const ABSENT = new Set(["SEND", "SOML", "SAML", "TURN", "ATRN", "AUTH", "XCLIENT", "XFORWARD", "LHLO"]);
 /** Verbs of HTTP: a browser made to speak to a mail server (cross-protocol attack). */
-const FOREIGN = new Set(["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH", "PRI"]);
+const FOREIGN = new Set([
+  "GET",
+  "POST",
+  "PUT",
+  "HEAD",
+  "DELETE",
+  "OPTIONS",
+  "CONNECT",
+  "TRACE",
+  "PATCH",
+  "PRI",
+]);
 
 /** What a command line turned out to be. `fatal` refusals end the session. */
-export type LineRead = { readonly command: Command } | { readonly refusal: Refusal; readonly fatal?: boolean; readonly swallow?: Command };
+export type LineRead = { readonly command: Command } | {
+  readonly refusal: Refusal;
+  readonly fatal?: boolean;
+  readonly swallow?: Command;
+};
 
 /** Reads a command line and says whether it is legal now. */
 export function readCommand(line: string, phase: Phase, standing: Standing): LineRead {
@@ -109,7 +134,9 @@ export function readCommand(line: string, phase: Phase, standing: Standing): Lin
 }
 
 function unknown(verb: string): LineRead {
-  if (FOREIGN.has(verb)) return { refusal: [421, "7.0", "This is a mail server, it does not speak HTTP"], fatal: true };
+  if (FOREIGN.has(verb)) {
+    return { refusal: [421, "7.0", "This is a mail server, it does not speak HTTP"], fatal: true };
+  }
   if (ABSENT.has(verb)) return { refusal: [502, "5.1", `Command ${verb} not implemented`] };
   return { refusal: [500, "5.1", "Command not recognized"] };
 }
@@ -152,7 +179,12 @@ function mail(argument: string, standing: Standing): Command | Refusal {
   if (size !== undefined && Number(size) > standing.messageSize) {
     return [552, "3.4", `Message too large: at most ${standing.messageSize} octets`];
   }
-  return { kind: "mail", path: read.path, parameters: parameters.list, written: argument.slice(read.end).trimEnd() };
+  return {
+    kind: "mail",
+    path: read.path,
+    parameters: parameters.list,
+    written: argument.slice(read.end).trimEnd(),
+  };
 }
 
 function rcpt(argument: string, standing: Standing): Command | Refusal {
@@ -165,7 +197,12 @@ function rcpt(argument: string, standing: Standing): Command | Refusal {
   const fault = checkRcptParameters(parameters.list, standing.offered);
   if (fault !== undefined) return [fault.code, fault.enhanced.replace(/^\d\./, ""), fault.text];
   if (read.path.utf8 && !standing.utf8) return [553, "6.7", "This address needs SMTPUTF8"];
-  return { kind: "rcpt", path: read.path, parameters: parameters.list, written: argument.slice(read.end).trimEnd() };
+  return {
+    kind: "rcpt",
+    path: read.path,
+    parameters: parameters.list,
+    written: argument.slice(read.end).trimEnd(),
+  };
 }
 
 function data(argument: string, standing: Standing): Command | Refusal {
@@ -187,7 +224,9 @@ function bdat(argument: string): Command | Refusal {
 }
 
 function bare(kind: "rset" | "quit"): Row["check"] {
-  return (argument) => (argument.trim() === "" ? { kind } : [501, "5.4", `${kind.toUpperCase()} takes no argument`]);
+  return (
+    argument,
+  ) => (argument.trim() === "" ? { kind } : [501, "5.4", `${kind.toUpperCase()} takes no argument`]);
 }
 
 function ask(verb: "VRFY" | "EXPN" | "ETRN"): Row["check"] {

@@ -7,7 +7,13 @@
  */
 
 /** Why a message cannot be taken. */
-export type MessageFault = "bare CR" | "bare LF" | "NUL in the header" | "header too large" | "line too long" | "message too large";
+export type MessageFault =
+  | "bare CR"
+  | "bare LF"
+  | "NUL in the header"
+  | "header too large"
+  | "line too long"
+  | "message too large";
 
 /** How a message's octets are framed: DATA with its dots; BDAT by count, as text or as BINARYMIME. */
 export type Framing = "dots" | "text" | "binary";
@@ -31,7 +37,13 @@ const END_AT_LINE_START = Uint8Array.of(DOT, CR, LF);
 const END_IN_LINE = Uint8Array.of(CR, LF, DOT, CR, LF);
 
 /** Where the reader stands, as seen from the octet before. */
-type Place = typeof LINE_START | typeof IN_LINE | typeof AFTER_CR | typeof AFTER_DOT | typeof AFTER_DOT_CR | typeof ENDED;
+type Place =
+  | typeof LINE_START
+  | typeof IN_LINE
+  | typeof AFTER_CR
+  | typeof AFTER_DOT
+  | typeof AFTER_DOT_CR
+  | typeof ENDED;
 /** After CRLF, or before the first octet. */
 const LINE_START = 0;
 const IN_LINE = 1;

@@ -23,7 +23,9 @@ export function latin1(text: string): Uint8Array {
 
 /** The reverse of `latin1`. */
 export function latin1Text(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
-  if (end - start <= 4096) return String.fromCharCode.apply(null, bytes.subarray(start, end) as unknown as number[]);
+  if (end - start <= 4096) {
+    return String.fromCharCode.apply(null, bytes.subarray(start, end) as unknown as number[]);
+  }
   let text = "";
   for (let at = start; at < end; at += 4096) text += latin1Text(bytes, at, Math.min(end, at + 4096));
   return text;
@@ -38,9 +40,13 @@ export function latin1Text(bytes: Uint8Array, start = 0, end: number = bytes.len
  * @throws RangeError on a code out of range, TypeError on a text that would not stay one line
  */
 export function reply(code: number, enhanced: string, text: string | readonly string[]): Reply {
-  if (!(code >= 200 && code <= 599)) throw new RangeError(`Cannot make a reply: code ${code} is not within 200 to 599`);
+  if (!(code >= 200 && code <= 599)) {
+    throw new RangeError(`Cannot make a reply: code ${code} is not within 200 to 599`);
+  }
   if (enhanced !== "" && !/^\d{1,3}\.\d{1,3}$/.test(enhanced)) {
-    throw new TypeError(`Cannot make a reply: enhanced code ${JSON.stringify(enhanced)} is not subject.detail`);
+    throw new TypeError(
+      `Cannot make a reply: enhanced code ${JSON.stringify(enhanced)} is not subject.detail`,
+    );
   }
   const lines = typeof text === "string" ? [text] : text;
   const prefix = enhanced === "" ? "" : `${Math.floor(code / 100)}.${enhanced} `;

@@ -7,26 +7,22 @@
 import type { Command, Phase, Refusal } from "./commands.ts";
 import type { Extensions } from "./extensions.ts";
 import type { Limits } from "./limits.ts";
+import type { MessageChecks } from "./data.ts";
 import type { LineFault } from "./lines.ts";
 import type { Reply } from "./reply.ts";
 import { readCommand } from "./commands.ts";
-import { type Framing, type MessageFault, MessageReader } from "./data.ts";
 import { NO_EXTENSIONS } from "./extensions.ts";
+import { Intake, type IntakeEvent } from "./intake.ts";
 import { LineReader } from "./lines.ts";
 import { reply, severity } from "./reply.ts";
+import { Tally } from "./tally.ts";
 
 /** What the owner is asked or told. Those marked * wait for `answer`. */
 export type ServerEvent =
   /** *helo, *mail, *rcpt, *data (354 = go on), *chunk (`takeChunk` = go on), *starttls, *ask; rset is only told. */
   | Exclude<Command, { kind: "noop" | "quit" | "help" }>
-  /** Octets of the message, views that are void once the owner returns from `receive`'s caller. */
-  | { readonly kind: "body"; readonly content: readonly Uint8Array[] }
-  /** The message has turned bad; told once. Its rest is read to the end, which then asks for the refusal. */
-  | { readonly kind: "fault"; readonly fault: MessageFault }
-  /** *A chunk that is not the last is complete. */
-  | { readonly kind: "chunk end"; readonly size: number; readonly fault: MessageFault | undefined }
-  /** *The message is complete: its end waits for this answer. */
-  | { readonly kind: "end"; readonly size: number; readonly fault: MessageFault | undefined }
+  /** body and fault are told; *chunk end; *end, the end of data, which waits for this answer. */
+  | Exclude<IntakeEvent, { kind: "swallowed" }>
   /** The session is over once `output` is sent. */
   | { readonly kind: "close" };
 
@@ -49,10 +45,8 @@ type Mode =
   | "command"
   /** A line too long is being dropped. */
   | "skip"
-  | "message"
-  | "chunk"
-  /** The octets of a refused chunk are being dropped. */
-  | "swallow"
+  /** The octets of a message, or of a refused chunk. */
+  | "octets"
   /** Between the 220 of STARTTLS and the end of the handshake. */
   | "tls"
   | "closed";
@@ -74,20 +68,11 @@ export class Server {
   /** The event that waits for its answer. */
   #pending: ServerEvent["kind"] | undefined;
   #waiting: Command | undefined;
-  #message: MessageReader | undefined;
-  #faultTold = false;
-  /** Octets of the current chunk still to come, and what it said. */
-  #chunkLeft = 0;
-  #chunkSize = 0;
-  #chunkLast = false;
-  /** What a chunk is answered once it has been swallowed. */
+  readonly #intake = new Intake();
+  /** What a refused chunk is answered once its octets are in. */
   #swallowReply: Reply | undefined;
+  readonly #tally: Tally;
   #skipped = 0;
-  #recipients = 0;
-  #messages = 0;
-  #errors = 0;
-  #refused = 0;
-  #idleCommands = 0;
   #closeTold = false;
   /** When the machine began to wait for the client, and how long the client took so far for this message. */
   #since = 0;
@@ -96,6 +81,7 @@ export class Server {
 
   constructor(options: ServerOptions) {
     this.options = options;
+    this.#tally = new Tally(options.limits);
   }
 
   /** Milliseconds (of the clock given to `receive` and `answer`) at which the client has waited too long. */
@@ -103,9 +89,8 @@ export class Server {
     const { limits } = this.options;
     if (this.#pending !== undefined || this.#mode === "closed") return Infinity;
     if (this.#mode === "tls") return this.#since + limits.handshakeTime;
-    if (!this.#takesOctets()) return this.#since + limits.commandTime;
-    const size = this.#message?.size ?? 0;
-    const allowed = Math.max(limits.dataRateGrace, (size / limits.dataRate) * 1000);
+    if (this.#mode !== "octets") return this.#since + limits.commandTime;
+    const allowed = Math.max(limits.dataRateGrace, (this.#intake.size / limits.dataRate) * 1000);
     return Math.min(this.#since + limits.dataTime, this.#since + allowed - this.#spent);
   }
 
@@ -128,15 +113,11 @@ export class Server {
   receive(bytes: Uint8Array, now: number): void {
     if (this.#mode === "closed") return;
     this.#now = now;
-    if (this.#pending === undefined && this.#takesOctets()) {
+    if (this.#pending === undefined && this.#mode === "octets") {
       this.#spent += now - this.#since;
       this.#since = now;
     }
     this.#input.push(bytes);
-  }
-
-  #takesOctets(): boolean {
-    return this.#mode === "message" || this.#mode === "chunk" || this.#mode === "swallow";
   }
 
   /** To be called when the buffer given to `receive` ends its life. */
@@ -160,14 +141,8 @@ export class Server {
         case "command":
           event = this.#readCommand();
           break;
-        case "message":
-          event = this.#readMessage();
-          break;
-        case "chunk":
-          event = this.#readChunk();
-          break;
-        case "swallow":
-          event = this.#swallow();
+        case "octets":
+          event = this.#readOctets();
           break;
         case "skip":
           event = this.#skip();
@@ -201,9 +176,10 @@ export class Server {
   takeChunk(now: number): void {
     const chunk = this.#waiting as Command & { kind: "chunk" };
     this.#settle(now);
-    this.#message ??= this.#newMessage(this.binary ? "binary" : "text");
+    if (this.phase !== "bdat") this.#spent = 0;
     this.phase = "bdat";
-    this.#startChunk(chunk, "chunk");
+    this.#mode = "octets";
+    this.#intake.chunk(chunk.size, chunk.last, this.binary ? "binary" : "text", this.#checks(this.binary));
   }
 
   /** Replies to the event that waits. A 421 ends the session. */
@@ -222,8 +198,9 @@ export class Server {
     if (pending === "end" || (pending === "chunk end" && !positive)) this.dropTransaction();
     else if (positive) this.#proceed(pending!, command, given);
     if (given.code < 500) return;
-    if (pending === "rcpt") this.#countRefused();
-    else if (pending !== "end") this.#countError();
+    if (pending !== "end") {
+      this.#count(pending === "rcpt" ? this.#tally.refusedRecipient() : this.#tally.error());
+    }
   }
 
   /** TLS is on: the session starts anew (RFC 3207 §4.2). */
@@ -243,14 +220,16 @@ export class Server {
   /** Forgets the transaction. */
   dropTransaction(): void {
     if (this.phase !== "start") this.phase = "ready";
-    this.#message = undefined;
+    this.#intake.drop();
     this.utf8 = this.binary = false;
   }
 
   // ---- reading ----
 
   #readCommand(): ServerEvent | undefined | "again" {
-    if (this.#foreignTls()) return this.#fatal([421, "7.0", "TLS was not asked for: use STARTTLS, or a port for implicit TLS"]);
+    if (this.#foreignTls()) {
+      return this.#fatal([421, "7.0", "TLS was not asked for: use STARTTLS, or a port for implicit TLS"]);
+    }
     const { limits } = this.options;
     const line = this.#input.line(limits.commandLine);
     if (line === undefined) return undefined;
@@ -263,7 +242,9 @@ export class Server {
       messageSize: limits.messageSize,
     });
     if ("command" in read) return this.#act(read.command);
-    if (read.swallow?.kind === "chunk") return this.#refuseChunk(read.swallow, this.refusal(read.refusal)), "again";
+    if (read.swallow?.kind === "chunk") {
+      return this.#refuseChunk(read.swallow, this.refusal(read.refusal)), "again";
+    }
     return read.fatal ? this.#fatal(read.refusal) : this.#refuse(read.refusal);
   }
 
@@ -286,7 +267,9 @@ export class Server {
     const before = this.#input.length;
     const found = this.#input.skipLine();
     this.#skipped += before - this.#input.length;
-    if (this.#skipped > FAR_TOO_LONG * this.options.limits.commandLine) return this.#fatal([421, "5.2", "Line far too long"]);
+    if (this.#skipped > FAR_TOO_LONG * this.options.limits.commandLine) {
+      return this.#fatal([421, "5.2", "Line far too long"]);
+    }
     if (!found) return undefined;
     this.#mode = "command";
     return "again";
@@ -314,10 +297,10 @@ export class Server {
         if (this.#input.length > 0) return this.#injected();
         break;
       case "mail":
-        if (this.#messages >= this.options.limits.messages) return this.#fatal([421, "7.0", "Too many messages in one session"]);
-        break;
-      case "rcpt":
-        if (this.#recipients >= this.options.limits.recipients) return this.#refuse([452, "5.3", "Too many recipients"]);
+      case "rcpt": {
+        const refusal = command.kind === "mail" ? this.#tally.transaction() : this.#tally.recipient();
+        if (refusal !== undefined) return refusal[0] === 421 ? this.#fatal(refusal) : this.#refuse(refusal);
+      }
     }
     this.#pending = command.kind;
     this.#waiting = command;
@@ -331,78 +314,39 @@ export class Server {
 
   #local(given: Reply): "again" {
     this.#send(given);
-    if (++this.#idleCommands > this.options.limits.idleCommands) this.#fatal([421, "7.0", "Too many commands and no mail"]);
+    this.#count(this.#tally.idleCommand());
     return "again";
   }
 
-  #readMessage(): ServerEvent | undefined | "again" {
-    const message = this.#message!;
-    if (message.ended) return this.#messageEnd(message);
-    const { bytes, at } = this.#input;
-    if (at === bytes.length) return undefined;
-    this.#input.skipTo(message.read(bytes, at, bytes.length));
-    return this.#content(message) ?? "again";
-  }
-
-  /** What a read of the message has brought, if anything. */
-  #content(message: MessageReader): ServerEvent | undefined {
-    if (message.fault !== undefined && !this.#faultTold) {
-      this.#faultTold = true;
-      return { kind: "fault", fault: message.fault };
+  #readOctets(): ServerEvent | undefined | "again" {
+    const event = this.#intake.read(this.#input);
+    switch (event?.kind) {
+      case "chunk end":
+        this.#mode = "command";
+        this.#pending = "chunk end";
+        return event;
+      case "end":
+        this.#mode = "command";
+        this.#pending = "end";
+        this.#tally.message();
+        return event;
+      case "swallowed":
+        this.#mode = "command";
+        this.#send(this.#swallowReply!);
+        if (this.#swallowReply!.code >= 500) this.#count(this.#tally.error());
+        return "again";
+      default:
+        return event;
     }
-    return message.content.length > 0 ? { kind: "body", content: message.content } : undefined;
-  }
-
-  #messageEnd(message: MessageReader): ServerEvent {
-    this.#mode = "command";
-    this.#pending = "end";
-    this.#messages++;
-    this.#idleCommands = 0;
-    return { kind: "end", size: message.size, fault: message.fault };
-  }
-
-  #readChunk(): ServerEvent | undefined | "again" {
-    const message = this.#message!;
-    if (this.#chunkLeft > 0) {
-      const { bytes, at } = this.#input;
-      if (at === bytes.length) return undefined;
-      const end = Math.min(bytes.length, at + this.#chunkLeft);
-      message.read(bytes, at, end);
-      this.#chunkLeft -= end - at;
-      this.#input.skipTo(end);
-      return this.#content(message) ?? "again";
-    }
-    if (this.#chunkLast) {
-      message.finish();
-      return this.#content(message) ?? this.#messageEnd(message);
-    }
-    this.#mode = "command";
-    this.#pending = "chunk end";
-    return { kind: "chunk end", size: this.#chunkSize, fault: message.fault };
-  }
-
-  #startChunk(chunk: Command & { kind: "chunk" }, mode: "chunk" | "swallow"): void {
-    this.#chunkLeft = this.#chunkSize = chunk.size;
-    this.#chunkLast = chunk.last;
-    this.#mode = mode;
   }
 
   /** A refused chunk's octets are on their way: they are read and dropped before the refusal is sent. */
   #refuseChunk(chunk: Command & { kind: "chunk" }, given: Reply): void {
     this.dropTransaction();
     this.#swallowReply = given;
-    this.#startChunk(chunk, "swallow");
-  }
-
-  #swallow(): undefined | "again" {
-    const taken = Math.min(this.#chunkLeft, this.#input.length);
-    this.#chunkLeft -= taken;
-    this.#input.skipTo(this.#input.at + taken);
-    if (this.#chunkLeft > 0) return undefined;
-    this.#mode = "command";
-    this.#send(this.#swallowReply!);
-    if (this.#swallowReply!.code >= 500) this.#countError();
-    return "again";
+    this.#spent = 0;
+    this.#intake.swallow(chunk.size);
+    this.#mode = "octets";
   }
 
   // ---- state ----
@@ -420,24 +364,24 @@ export class Server {
       case "helo":
         this.dropTransaction();
         this.phase = "ready";
-        this.#idleCommands++;
+        this.#count(this.#tally.idleCommand());
         return;
       case "mail": {
         const { parameters } = command as Command & { kind: "mail" };
         this.phase = "mail";
-        this.#recipients = 0;
         this.utf8 = parameters.some((parameter) => parameter.keyword === "SMTPUTF8");
         this.binary = parameters.some((parameter) => parameter.value?.toUpperCase() === "BINARYMIME");
         return;
       }
       case "rcpt":
         this.phase = "rcpt";
-        this.#recipients++;
+        this.#tally.acceptedRecipient();
         return;
       case "data":
         if (given.code !== 354) return;
-        this.#message = this.#newMessage("dots");
-        this.#mode = "message";
+        this.#spent = 0;
+        this.#intake.data(this.#checks(false));
+        this.#mode = "octets";
         return;
       case "starttls":
         this.#mode = "tls";
@@ -445,21 +389,20 @@ export class Server {
     }
   }
 
-  #newMessage(framing: Framing): MessageReader {
+  #checks(binary: boolean): MessageChecks {
     const { limits, bareLineFeeds } = this.options;
-    this.#faultTold = false;
-    this.#spent = 0;
-    return new MessageReader(framing, {
+    return {
       headerBlock: limits.headerBlock,
       messageLine: limits.messageLine,
       messageSize: limits.messageSize,
-      normalize: bareLineFeeds === "normalize",
-    });
+      // What is no line end in a binary message is not to be made one.
+      normalize: bareLineFeeds === "normalize" && !binary,
+    };
   }
 
   #refuse(refusal: Refusal): "again" {
     this.#send(this.refusal(refusal));
-    if (refusal[0] >= 500) this.#countError();
+    if (refusal[0] >= 500) this.#count(this.#tally.error());
     return "again";
   }
 
@@ -474,12 +417,9 @@ export class Server {
     return this.#fatal([421, "5.0", "Nothing may follow STARTTLS before the handshake"]);
   }
 
-  #countError(): void {
-    if (++this.#errors >= this.options.limits.errors) this.#fatal([421, "7.0", "Too many errors"]);
-  }
-
-  #countRefused(): void {
-    if (++this.#refused >= this.options.limits.refusedRecipients) this.#fatal([421, "7.0", "Too many unknown recipients"]);
+  /** Something was used up: past its limit the session ends. */
+  #count(refusal: Refusal | undefined): void {
+    if (refusal !== undefined && this.#mode !== "closed") this.#fatal(refusal);
   }
 
   /** A refusal of this session's, with its reference. */
@@ -494,7 +434,7 @@ export class Server {
   #close(): void {
     this.#mode = "closed";
     this.#pending = undefined;
-    this.#message = undefined;
+    this.#intake.drop();
     this.#input.clear();
   }
 

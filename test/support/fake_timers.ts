@@ -12,7 +12,8 @@ interface Timer {
 
 /** Time and what waits for it, in milliseconds. */
 export class FakeTimers {
-  now = 0;
+  /** Not 0: a clock has run for days when a client comes. */
+  now = 1_000_000_000;
   #last = 0;
   #timers: Timer[] = [];
 

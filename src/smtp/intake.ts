@@ -1,0 +1,129 @@
+/**
+ * The octets of a message as they come in: after DATA up to the end of data, or by BDAT chunk after chunk
+ * (RFC 3030), or the octets of a chunk that was refused, which are read and dropped.
+ */
+import { type Framing, type MessageChecks, type MessageFault, MessageReader } from "./data.ts";
+import type { LineReader } from "./lines.ts";
+
+/** What a message brings forth. */
+export type IntakeEvent =
+  /** Octets of the message, views that are void once the owner returns from `receive`'s caller. */
+  | { readonly kind: "body"; readonly content: readonly Uint8Array[] }
+  /** The message has turned bad; told once. Its rest is read to the end, which then asks for the refusal. */
+  | { readonly kind: "fault"; readonly fault: MessageFault }
+  /** A chunk that is not the last is complete. */
+  | { readonly kind: "chunk end"; readonly size: number; readonly fault: MessageFault | undefined }
+  /** The message is complete. */
+  | { readonly kind: "end"; readonly size: number; readonly fault: MessageFault | undefined }
+  /** The refused chunk is over. */
+  | { readonly kind: "swallowed" };
+
+export class Intake {
+  /** Octets are being read; false between chunks. */
+  reading = false;
+  #message: MessageReader | undefined;
+  #faultTold = false;
+  #framing: Framing = "dots";
+  /** The current chunk: octets still to come, its size, whether it is the last. */
+  #left = 0;
+  #size = 0;
+  #last = false;
+
+  /** Octets of the message so far. */
+  get size(): number {
+    return this.#message?.size ?? 0;
+  }
+
+  /** A message starts after DATA. */
+  data(checks: MessageChecks): void {
+    this.#begin("dots", checks);
+    this.reading = true;
+  }
+
+  /** A chunk starts; the first one starts the message. */
+  chunk(size: number, last: boolean, framing: "text" | "binary", checks: MessageChecks): void {
+    if (this.#message === undefined) this.#begin(framing, checks);
+    this.#left = this.#size = size;
+    this.#last = last;
+    this.reading = true;
+  }
+
+  /** A refused chunk's octets are on their way. */
+  swallow(size: number): void {
+    this.drop();
+    this.#left = size;
+    this.reading = true;
+  }
+
+  /** Forgets the message. */
+  drop(): void {
+    this.#message = undefined;
+    this.reading = false;
+  }
+
+  /** Reads on; undefined when more bytes are needed. */
+  read(input: LineReader): IntakeEvent | undefined {
+    const message = this.#message;
+    if (message === undefined) return this.#readRefused(input);
+    return this.#framing === "dots" ? this.#readData(message, input) : this.#readChunk(message, input);
+  }
+
+  #begin(framing: Framing, checks: MessageChecks): void {
+    this.#framing = framing;
+    this.#faultTold = false;
+    this.#message = new MessageReader(framing, checks);
+  }
+
+  #readData(message: MessageReader, input: LineReader): IntakeEvent | undefined {
+    while (!message.ended) {
+      const { bytes, at } = input;
+      if (at === bytes.length) return undefined;
+      input.skipTo(message.read(bytes, at, bytes.length));
+      const event = this.#found(message);
+      if (event !== undefined) return event;
+    }
+    return this.#end(message);
+  }
+
+  #readChunk(message: MessageReader, input: LineReader): IntakeEvent | undefined {
+    while (this.#left > 0) {
+      const { bytes, at } = input;
+      if (at === bytes.length) return undefined;
+      const end = Math.min(bytes.length, at + this.#left);
+      message.read(bytes, at, end);
+      this.#left -= end - at;
+      input.skipTo(end);
+      const event = this.#found(message);
+      if (event !== undefined) return event;
+    }
+    if (this.#last) {
+      message.finish();
+      return this.#found(message) ?? this.#end(message);
+    }
+    this.reading = false;
+    return { kind: "chunk end", size: this.#size, fault: message.fault };
+  }
+
+  #readRefused(input: LineReader): IntakeEvent | undefined {
+    const taken = Math.min(this.#left, input.length);
+    this.#left -= taken;
+    input.skipTo(input.at + taken);
+    if (this.#left > 0) return undefined;
+    this.reading = false;
+    return { kind: "swallowed" };
+  }
+
+  /** What a read of the message has brought, if anything. */
+  #found(message: MessageReader): IntakeEvent | undefined {
+    if (message.fault !== undefined && !this.#faultTold) {
+      this.#faultTold = true;
+      return { kind: "fault", fault: message.fault };
+    }
+    return message.content.length > 0 ? { kind: "body", content: message.content } : undefined;
+  }
+
+  #end(message: MessageReader): IntakeEvent {
+    this.reading = false;
+    return { kind: "end", size: message.size, fault: message.fault };
+  }
+}

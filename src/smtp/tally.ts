@@ -1,0 +1,62 @@
+/**
+ * What one session has used up, against its limits.
+ */
+import type { Refusal } from "./commands.ts";
+import type { Limits } from "./limits.ts";
+
+/** Each method counts one, and answers the refusal that is due then, if any. Those of code 421 end the session. */
+export class Tally {
+  readonly #limits: Limits;
+  #errors = 0;
+  #refused = 0;
+  #idle = 0;
+  #messages = 0;
+  #recipients = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /** A command was answered 5yz. */
+  error(): Refusal | undefined {
+    return ++this.#errors >= this.#limits.errors ? [421, "7.0", "Too many errors"] : undefined;
+  }
+
+  /** A recipient was answered 5yz. */
+  refusedRecipient(): Refusal | undefined {
+    return ++this.#refused >= this.#limits.refusedRecipients
+      ? [421, "7.0", "Too many unknown recipients"]
+      : undefined;
+  }
+
+  /** A command came that moves no mail. */
+  idleCommand(): Refusal | undefined {
+    return ++this.#idle > this.#limits.idleCommands
+      ? [421, "7.0", "Too many commands and no mail"]
+      : undefined;
+  }
+
+  /** MAIL came. */
+  transaction(): Refusal | undefined {
+    this.#recipients = 0;
+    return this.#messages >= this.#limits.messages
+      ? [421, "7.0", "Too many messages in one session"]
+      : undefined;
+  }
+
+  /** RCPT came. */
+  recipient(): Refusal | undefined {
+    return this.#recipients >= this.#limits.recipients ? [452, "5.3", "Too many recipients"] : undefined;
+  }
+
+  /** RCPT was accepted. */
+  acceptedRecipient(): void {
+    this.#recipients++;
+  }
+
+  /** A message was read to its end. */
+  message(): void {
+    this.#messages++;
+    this.#idle = 0;
+  }
+}
