@@ -10,7 +10,8 @@ import type { Settings } from "../policy/settings.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { Counters, type Log } from "./journal.ts";
 import { Offers } from "./offer.ts";
-import { Session, type Surroundings } from "./session.ts";
+import { Session } from "./session.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** How often deadlines are looked at, in milliseconds: nothing here is due to the millisecond. */
 const TICK = 500;

@@ -2,40 +2,19 @@
  * One client: takes the server machine's events, has them judged, and passes them to the transaction. It holds no
  * rule of the protocol (that is `smtp/server`) and none of the backend (that is `transaction`).
  */
-import type { Pool } from "../backend/pool.ts";
-import type { TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
-import type { Chain, Judgement } from "../policy/chain.ts";
-import type { Stage, Stages } from "../policy/plugin.ts";
-import type { MessageFault } from "../smtp/data.ts";
-import type { Limits } from "../smtp/limits.ts";
-import type { Path } from "../smtp/path.ts";
-import type { Offers } from "./offer.ts";
 import { receivedField } from "../mail/trace.ts";
+import type { Wire, WireOwner } from "../net/wire.ts";
+import type { Judgement } from "../policy/chain.ts";
+import type { Stage, Stages } from "../policy/plugin.ts";
 import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { Server, type ServerEvent } from "../smtp/server.ts";
 import { Asking } from "./asking.ts";
 import type { MailCommand, RcptCommand } from "./envelope.ts";
-import { type Counters, type Log, newReference, visible } from "./journal.ts";
-import { Transaction, type TransactionOptions, type TransactionOwner } from "./transaction.ts";
-
-/** What all sessions of a listener share. */
-export interface Surroundings {
-  readonly hostname: string;
-  readonly limits: Limits;
-  readonly bareLineFeeds: "reject" | "normalize";
-  readonly relay: ReadonlySet<string>;
-  readonly transaction: TransactionOptions;
-  readonly tls: TlsIdentity | undefined;
-  readonly pool: Pool;
-  readonly chain: Chain;
-  readonly offers: Offers;
-  readonly log: Log;
-  readonly counters: Counters;
-  readonly greeting: Reply;
-  /** True: sessions end as soon as they carry no transaction. */
-  draining(): boolean;
-  now(): number;
-}
+import * as facts from "./facts.ts";
+import { newReference, visible } from "./journal.ts";
+import { messageRefusal } from "./message_fault.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { Transaction, type TransactionOwner } from "./transaction.ts";
 
 /** How long a client may take to hear the last reply. */
 const LINGER = 5_000;
@@ -97,7 +76,7 @@ export class Session implements WireOwner, TransactionOwner {
     if (refusal !== undefined) return this.#greet(refusal);
     this.#judge(
       "connect",
-      () => this.#connected(),
+      () => facts.connected(this.#known()),
       () => this.#greet(this.#around.greeting),
       (given) => this.#greet(given),
     );
@@ -249,7 +228,7 @@ export class Session implements WireOwner, TransactionOwner {
         this.#transaction?.body(event.content);
         return;
       case "fault":
-        return this.#finish("refused", faultText(event.fault));
+        return this.#finish("refused", event.fault);
       case "rset":
         return this.#finish("reset", undefined);
       case "close":
@@ -264,11 +243,11 @@ export class Session implements WireOwner, TransactionOwner {
       case "rcpt":
         return this.#rcpt(event);
       case "data":
-        return this.#judge("data", () => this.#complete(), () => this.#transaction!.data());
+        return this.#judge("data", () => facts.complete(this.#known(), this.#transaction!), () => this.#transaction!.data());
       case "chunk":
         return this.#chunk(event.size);
       case "chunk end":
-        if (event.fault !== undefined) return this.answered(this.#faultReply(event.fault));
+        if (event.fault !== undefined) return this.answered(this.#server.refusal(messageRefusal(event.fault)));
         return this.#transaction!.chunkEnd();
       case "end":
         return this.#end(event);
@@ -288,7 +267,7 @@ export class Session implements WireOwner, TransactionOwner {
     this.#finish("reset", undefined);
     this.#helo = event.domain;
     this.#verb = event.verb;
-    this.#judge("helo", () => this.#greeted(), () => {
+    this.#judge("helo", () => facts.greeted(this.#known()), () => {
       const { pool } = this.#around;
       if (event.verb === "HELO" || pool.extensions() !== undefined) return this.#offer();
       this.#offerBy = this.#around.now() + PATIENCE;
@@ -314,25 +293,25 @@ export class Session implements WireOwner, TransactionOwner {
     this.#around.counters.transactions++;
     const { pool, transaction } = this.#around;
     this.#transaction = new Transaction(event, pool, this, transaction);
-    this.#judge("mail", () => this.#sending(), () => this.#transaction!.begin());
+    this.#judge("mail", () => facts.sending(this.#known(), this.#transaction!), () => this.#transaction!.begin());
   }
 
   #rcpt(event: RcptCommand): void {
-    this.#judge("rcpt", () => this.#addressed(event.path), () => this.#transaction!.recipient(event));
+    this.#judge("rcpt", () => facts.addressed(this.#known(), this.#transaction!, event.path), () => this.#transaction!.recipient(event));
   }
 
   #chunk(size: number): void {
     if (this.#server.phase === "bdat") return this.#transaction!.chunk(size);
-    this.#judge("data", () => this.#complete(), () => this.#transaction!.chunk(size));
+    this.#judge("data", () => facts.complete(this.#known(), this.#transaction!), () => this.#transaction!.chunk(size));
   }
 
   /** The message is complete: when nobody objects, its end goes to the backend. */
   #end(event: ServerEvent & { kind: "end" }): void {
-    if (event.fault !== undefined) return this.answered(this.#faultReply(event.fault));
+    if (event.fault !== undefined) return this.answered(this.#server.refusal(messageRefusal(event.fault)));
     this.#size = event.size;
     this.#judge(
       "message",
-      () => ({ ...this.#complete(), size: event.size }),
+      () => facts.read(this.#known(), this.#transaction!, event.size),
       () => this.#transaction!.commit(),
     );
   }
@@ -351,12 +330,12 @@ export class Session implements WireOwner, TransactionOwner {
   // ---- judging ----
 
   /**
-   * Asks the plugins of a stage; only when none objects does it go on. `facts` is not put together for nobody.
+   * Asks the plugins of a stage; only when none objects does it go on. `told` is not put together for nobody.
    * A client that left while a plugin was thinking gets no further.
    */
   #judge<S extends Stage>(
     stage: S,
-    facts: () => Stages[S],
+    told: () => Stages[S],
     proceed: () => void,
     refuse: (given: Reply) => void = (given) => this.answered(given),
   ): void {
@@ -376,34 +355,13 @@ export class Session implements WireOwner, TransactionOwner {
       });
       refuse(this.refusal(code, verdict.enhanced, verdict.text));
     };
-    const judgement = chain.judge(stage, facts());
+    const judgement = chain.judge(stage, told());
     if (!(judgement instanceof Promise)) return ruled(judgement);
     judgement.then(ruled).then(() => this.#pump()).catch((cause) => this.broken(cause));
   }
 
-  #connected(): Stages["connect"] {
-    return { id: this.id, client: this.#wire.remote, local: this.#wire.local };
-  }
-
-  #greeted(): Stages["helo"] {
-    return { ...this.#connected(), helo: this.#helo, verb: this.#verb, tls: this.#wire.tls };
-  }
-
-  #sending(): Stages["mail"] {
-    const { path, parameters } = this.#transaction!.mail;
-    return { ...this.#greeted(), reversePath: path, parameters };
-  }
-
-  #addressed(forwardPath: Path): Stages["rcpt"] {
-    return {
-      ...this.#sending(),
-      forwardPath,
-      accepted: this.#transaction!.accepted.map((rcpt) => rcpt.path),
-    };
-  }
-
-  #complete(): Stages["data"] {
-    return { ...this.#sending(), recipients: this.#transaction!.accepted.map((rcpt) => rcpt.path) };
+  #known(): facts.Known {
+    return { id: this.id, wire: this.#wire, verb: this.#verb, helo: this.#helo };
   }
 
   // ---- the transaction's side ----
@@ -492,16 +450,6 @@ export class Session implements WireOwner, TransactionOwner {
     });
   }
 
-  #faultReply(fault: MessageFault): Reply {
-    switch (fault) {
-      case "header too large":
-      case "message too large":
-        return this.refusal(552, "3.4", faultText(fault));
-      default:
-        return this.refusal(550, "6.0", faultText(fault));
-    }
-  }
-
   // ---- ending ----
 
   /** A last reply, and out. */
@@ -526,21 +474,5 @@ export class Session implements WireOwner, TransactionOwner {
     });
     if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost", undefined);
     if (!this.#gone) this.#wire.abort();
-  }
-}
-
-function faultText(fault: MessageFault): string {
-  switch (fault) {
-    case "bare CR":
-    case "bare LF":
-      return `Message holds a ${fault}: only CR LF ends a line`;
-    case "NUL in the header":
-      return "Message holds a NUL in its header";
-    case "header too large":
-      return "Message header too large";
-    case "line too long":
-      return "Message holds a line that is too long";
-    case "message too large":
-      return "Message too large";
   }
 }
