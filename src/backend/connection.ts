@@ -54,6 +54,7 @@ export class Connection implements ConnectOwner {
   readonly #around: Surroundings;
   #out: Uint8Array[] = [];
   #dead = false;
+  #chunkWritten = false;
 
   constructor(backend: Backend, around: Surroundings, holder: Holder) {
     this.backend = backend;
@@ -87,7 +88,14 @@ export class Connection implements ConnectOwner {
   /** A reply to `step` is owed for what was or will be written. */
   expect(step: Step): void {
     this.#client.expect(step);
+    if (step === "chunk") this.#chunkWritten = false;
     if (this.#client.awaited === step) this.#await();
+  }
+
+  /** All octets of the chunk have been written: its reply is due from now on. */
+  chunkWritten(): void {
+    this.deadline = this.#around.now() + this.#around.times.end;
+    this.#chunkWritten = true;
   }
 
   /** Queues octets; they must not change before `flush`. */
@@ -201,6 +209,11 @@ export class Connection implements ConnectOwner {
   /** Sets the deadline for the reply that is awaited now. */
   #await(): void {
     const step = this.#client.awaited;
+    // While the client still sends the chunk, its pace is not the backend's fault.
+    if (step === "chunk" && !this.#chunkWritten) {
+      this.deadline = Infinity;
+      return;
+    }
     this.deadline = step === undefined ? Infinity : this.#around.now() + timeFor(step, this.#around.times);
   }
 

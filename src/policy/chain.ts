@@ -3,7 +3,7 @@
  * costs what its `onError` says, and nothing else.
  */
 import type { Opinion, Plugin, Stage, Stages } from "./plugin.ts";
-import { defer, reject, type Verdict } from "./verdict.ts";
+import { defer, isVerdict, reject, type Verdict } from "./verdict.ts";
 
 /** Milliseconds a stage's handler may take. */
 const DEADLINES: Readonly<Record<Stage, number>> = {
@@ -14,6 +14,11 @@ const DEADLINES: Readonly<Record<Stage, number>> = {
   data: 5_000,
   message: 30_000,
 };
+
+/** What the asking session can stop a thinking handler by, when its client leaves. */
+export interface Scope {
+  abort?: AbortController | undefined;
+}
 
 /** What a stage came to. */
 export interface Judgement {
@@ -44,22 +49,27 @@ export class Chain {
   }
 
   /** The first refusal, or undefined when nobody objects. Only a plugin that waits makes it a promise. */
-  judge<S extends Stage>(stage: S, facts: Stages[S]): Judgement | undefined | Promise<Judgement | undefined> {
-    return this.#from(0, stage, facts);
+  judge<S extends Stage>(
+    stage: S,
+    facts: Stages[S],
+    scope: Scope,
+  ): Judgement | undefined | Promise<Judgement | undefined> {
+    return this.#from(0, stage, facts, scope);
   }
 
   #from<S extends Stage>(
     first: number,
     stage: S,
     facts: Stages[S],
+    scope: Scope,
   ): Judgement | undefined | Promise<Judgement | undefined> {
     const plugins = this.#stages.get(stage)!;
     for (let i = first; i < plugins.length; i++) {
       const plugin = plugins[i]!;
-      const opinion = this.#ask(plugin, stage, facts);
+      const opinion = this.#ask(plugin, stage, facts, scope);
       if (opinion instanceof Promise) {
         return opinion.then((settled) => {
-          if (settled === undefined) return this.#from(i + 1, stage, facts);
+          if (settled === undefined) return this.#from(i + 1, stage, facts, scope);
           return settled.kind === "accept" ? undefined : { verdict: settled, plugin: plugin.name };
         });
       }
@@ -74,13 +84,17 @@ export class Chain {
     plugin: Plugin,
     stage: S,
     facts: Stages[S],
+    scope: Scope,
   ): Verdict | undefined | Promise<Verdict | undefined> {
     const handler = plugin[stage] as (facts: Stages[S], signal: AbortSignal) => Opinion | Promise<Opinion>;
     const abort = new AbortController();
     try {
       const opinion = handler.call(plugin, facts, abort.signal);
-      if (!(opinion instanceof Promise)) return this.#checked(plugin, stage, opinion);
-      return this.#timed(plugin, stage, opinion, abort);
+      if (typeof (opinion as PromiseLike<Opinion> | undefined)?.then !== "function") {
+        return this.#checked(plugin, stage, opinion);
+      }
+      scope.abort = abort;
+      return this.#timed(plugin, stage, Promise.resolve(opinion), abort);
     } catch (cause) {
       return this.#failed(plugin, stage, cause);
     }
@@ -108,11 +122,7 @@ export class Chain {
   }
 
   #checked(plugin: Plugin, stage: Stage, opinion: unknown): Verdict | undefined {
-    if (opinion === undefined) return undefined;
-    const kind = (opinion as { kind?: unknown } | null)?.kind;
-    if (kind === "accept" || kind === "defer" || kind === "reject" || kind === "disconnect") {
-      return opinion as Verdict;
-    }
+    if (opinion === undefined || isVerdict(opinion)) return opinion;
     return this.#failed(plugin, stage, new TypeError("the handler returned what is no verdict"));
   }
 

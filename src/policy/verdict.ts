@@ -40,16 +40,35 @@ export function disconnect(enhanced: string, text: string): Verdict {
   return { kind: "disconnect", enhanced: rest, text };
 }
 
+const ENHANCED = /^\d{1,3}\.\d{1,3}$/;
+const TEXT = /^[ -~]{1,400}$/;
+
+/** Whether something is a verdict as the functions above make it; one made by hand may hold anything. */
+export function isVerdict(given: unknown): given is Verdict {
+  const { kind, code, enhanced, text } = (given ?? {}) as Record<string, unknown>;
+  if (kind === "accept") return true;
+  if (typeof enhanced !== "string" || !ENHANCED.test(enhanced)) return false;
+  if (typeof text !== "string" || !TEXT.test(text)) return false;
+  if (kind === "disconnect") return true;
+  if (!Number.isInteger(code)) return false;
+  return (kind === "defer" && isClass(code as number, 4)) ||
+    (kind === "reject" && isClass(code as number, 5));
+}
+
+function isClass(code: number, first: 4 | 5): boolean {
+  return Math.floor(code / 100) === first;
+}
+
 function refusal(kind: 4 | 5, enhanced: string, text: string, code: number) {
   if (!new RegExp(`^${kind}\\.\\d{1,3}\\.\\d{1,3}$`).test(enhanced)) {
     throw new TypeError(
       `Cannot make a verdict: enhanced code ${JSON.stringify(enhanced)} is not ${kind}.subject.detail`,
     );
   }
-  if (Math.floor(code / 100) !== kind) {
+  if (!isClass(code, kind)) {
     throw new TypeError(`Cannot make a verdict: code ${code} is not ${kind}yz`);
   }
-  if (!/^[ -~]{1,400}$/.test(text)) {
+  if (!TEXT.test(text)) {
     throw new TypeError("Cannot make a verdict: its text is not one line of printable ASCII");
   }
   return { code, enhanced: enhanced.slice(2), text };

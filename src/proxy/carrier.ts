@@ -10,12 +10,16 @@ export interface Carrier {
   /** A chunk of `size` octets is announced (BDAT from the client). True: the backend owes a reply to it. */
   chunk(size: number): boolean;
   write(content: Uint8Array): void;
+  /** Everything announced to the backend has been written. */
+  readonly complete: boolean;
   /** The end of data; a reply to `end` is owed from then on. */
   end(): void;
 }
 
 /** DATA. The trace fields go out together with the first octets. */
 export class DotCarrier implements Carrier {
+  /** Until its end of data, a message is announced without a bound. */
+  readonly complete = false;
   readonly #connection: Connection;
   readonly #dots = new DotWriter();
   readonly #wire: Uint8Array[] = [];
@@ -66,6 +70,10 @@ export class ChunkCarrier implements Carrier {
   constructor(connection: Connection, trace: Uint8Array) {
     this.#connection = connection;
     this.#trace = trace;
+  }
+
+  get complete(): boolean {
+    return this.#owed === 0;
   }
 
   chunk(size: number): boolean {

@@ -3,7 +3,7 @@
  */
 import type { Command } from "../smtp/commands.ts";
 import type { Extensions } from "../smtp/extensions.ts";
-import type { Parameter } from "../smtp/parameters.ts";
+import { asksBinary, type Parameter } from "../smtp/parameters.ts";
 
 export type MailCommand = Command & { readonly kind: "mail" };
 export type RcptCommand = Command & { readonly kind: "rcpt" };
@@ -50,6 +50,8 @@ export function fits(
   const known = (parameter: Parameter) =>
     droppable(parameter, extensions) || extensions.has(extensionOf(parameter));
   if (mail.parameters.length > 0 && !mail.parameters.every(known)) return false;
+  // Octets that are no lines can only travel by count.
+  if (asksBinary(mail.parameters) && !extensions.has("CHUNKING")) return false;
   return accepted.every((rcpt) => rcpt.parameters.every(known)) && (asked?.parameters.every(known) ?? true);
 }
 

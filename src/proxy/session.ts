@@ -4,7 +4,7 @@
  */
 import { receivedField } from "../mail/trace.ts";
 import type { Wire, WireOwner } from "../net/wire.ts";
-import type { Judgement } from "../policy/chain.ts";
+import type { Judgement, Scope } from "../policy/chain.ts";
 import type { Stage, Stages } from "../policy/plugin.ts";
 import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { Server, type ServerEvent } from "../smtp/server.ts";
@@ -45,6 +45,8 @@ export class Session implements WireOwner, TransactionOwner {
   #halfClosed = false;
   #gone = false;
   #error: string | undefined;
+  /** What a plugin that is thinking can be stopped by. */
+  readonly #scope: Scope = {};
   /** Set when the last reply has been sent: when to stop waiting for the client to hear it. */
   #closing: number | undefined;
   #stalledAt = 0;
@@ -138,6 +140,7 @@ export class Session implements WireOwner, TransactionOwner {
     this.#gone = true;
     this.#error = error?.message;
     this.#asking?.cancel();
+    this.#scope.abort?.abort();
     // After the end of data the backend's answer is still wanted; before it nothing may be delivered.
     if (this.#transaction?.committing) return;
     this.#finish("lost", undefined);
@@ -216,7 +219,7 @@ export class Session implements WireOwner, TransactionOwner {
 
   /** The client has said all it will say: when all of it is answered, so are we. */
   #afterHalfClose(): void {
-    if (this.#closing !== undefined || this.#event !== undefined) return;
+    if (this.#closing !== undefined || this.#event !== undefined || !this.#server.greeted) return;
     if (this.#transaction !== undefined) this.#finish("lost", undefined);
     this.#closing = this.#around.now() + LINGER;
     this.#wire.close();
@@ -243,11 +246,17 @@ export class Session implements WireOwner, TransactionOwner {
       case "rcpt":
         return this.#rcpt(event);
       case "data":
-        return this.#judge("data", () => facts.complete(this.#known(), this.#transaction!), () => this.#transaction!.data());
+        return this.#judge(
+          "data",
+          () => facts.complete(this.#known(), this.#transaction!),
+          () => this.#transaction!.data(),
+        );
       case "chunk":
         return this.#chunk(event.size);
       case "chunk end":
-        if (event.fault !== undefined) return this.answered(this.#server.refusal(messageRefusal(event.fault)));
+        if (event.fault !== undefined) {
+          return this.answered(this.#server.refusal(messageRefusal(event.fault)));
+        }
         return this.#transaction!.chunkEnd();
       case "end":
         return this.#end(event);
@@ -264,10 +273,11 @@ export class Session implements WireOwner, TransactionOwner {
   }
 
   #hello(event: ServerEvent & { kind: "helo" }): void {
-    this.#finish("reset", undefined);
-    this.#helo = event.domain;
-    this.#verb = event.verb;
-    this.#judge("helo", () => facts.greeted(this.#known()), () => {
+    const told = { ...this.#known(), helo: event.domain, verb: event.verb };
+    this.#judge("helo", () => facts.greeted(told), () => {
+      this.#finish("reset", undefined);
+      this.#helo = event.domain;
+      this.#verb = event.verb;
       const { pool } = this.#around;
       if (event.verb === "HELO" || pool.extensions() !== undefined) return this.#offer();
       this.#offerBy = this.#around.now() + PATIENCE;
@@ -293,16 +303,28 @@ export class Session implements WireOwner, TransactionOwner {
     this.#around.counters.transactions++;
     const { pool, transaction } = this.#around;
     this.#transaction = new Transaction(event, pool, this, transaction);
-    this.#judge("mail", () => facts.sending(this.#known(), this.#transaction!), () => this.#transaction!.begin());
+    this.#judge(
+      "mail",
+      () => facts.sending(this.#known(), this.#transaction!),
+      () => this.#transaction!.begin(),
+    );
   }
 
   #rcpt(event: RcptCommand): void {
-    this.#judge("rcpt", () => facts.addressed(this.#known(), this.#transaction!, event.path), () => this.#transaction!.recipient(event));
+    this.#judge(
+      "rcpt",
+      () => facts.addressed(this.#known(), this.#transaction!, event.path),
+      () => this.#transaction!.recipient(event),
+    );
   }
 
   #chunk(size: number): void {
     if (this.#server.phase === "bdat") return this.#transaction!.chunk(size);
-    this.#judge("data", () => facts.complete(this.#known(), this.#transaction!), () => this.#transaction!.chunk(size));
+    this.#judge(
+      "data",
+      () => facts.complete(this.#known(), this.#transaction!),
+      () => this.#transaction!.chunk(size),
+    );
   }
 
   /** The message is complete: when nobody objects, its end goes to the backend. */
@@ -355,7 +377,7 @@ export class Session implements WireOwner, TransactionOwner {
       });
       refuse(this.refusal(code, verdict.enhanced, verdict.text));
     };
-    const judgement = chain.judge(stage, told());
+    const judgement = chain.judge(stage, told(), this.#scope);
     if (!(judgement instanceof Promise)) return ruled(judgement);
     judgement.then(ruled).then(() => this.#pump()).catch((cause) => this.broken(cause));
   }

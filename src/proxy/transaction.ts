@@ -10,6 +10,7 @@ import type { Connection, Holder, Loss } from "../backend/connection.ts";
 import type { Pool, Request, Taker } from "../backend/pool.ts";
 import type { Step } from "../smtp/client.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import { asksBinary } from "../smtp/parameters.ts";
 import { type Carrier, ChunkCarrier, DotCarrier } from "./carrier.ts";
 import { fits, type MailCommand, mailLine, type RcptCommand, rcptLine } from "./envelope.ts";
 
@@ -71,6 +72,7 @@ export class Transaction implements Taker, Holder {
   /** The reply that answers whatever is asked, since the envelope could not be repeated. */
   #spoilt: Reply | undefined;
   #carrier: Carrier | undefined;
+  #endSent = false;
   /** The transaction cannot succeed any more. */
   #failed: Reply | undefined;
 
@@ -88,7 +90,7 @@ export class Transaction implements Taker, Holder {
 
   /** True from the end of data to its reply: the outcome is the backend's alone to say. */
   get committing(): boolean {
-    return this.#asked === "end" && this.#carrier !== undefined;
+    return this.#endSent && this.#asked === "end";
   }
 
   // ---- asked by the session ----
@@ -123,6 +125,7 @@ export class Transaction implements Taker, Holder {
     this.#asked = "chunk end";
     if (this.#failed !== undefined) return this.#answer(this.#failed);
     if (this.#sent.length === 0) this.#answer(reply(250, "0.0", `${this.#chunkSize} octets received`));
+    else this.#connection!.chunkWritten();
   }
 
   /** Octets of the message; they must not change before `flush`. */
@@ -142,6 +145,7 @@ export class Transaction implements Taker, Holder {
     if (this.#failed !== undefined) return this.#answer(this.#failed);
     // A backend that still owes the reply to a chunk is not sent the last one.
     if (this.#sent.length === 0) this.#end();
+    else this.#connection!.chunkWritten();
   }
 
   /** The message will not be sent, or not be ended: nothing of this transaction may remain with the backend. */
@@ -315,7 +319,7 @@ export class Transaction implements Taker, Holder {
   }
 
   #chunking({ extensions }: Connection): boolean {
-    return this.#options.chunking && extensions.has("CHUNKING");
+    return extensions.has("CHUNKING") && (this.#options.chunking || asksBinary(this.mail.parameters));
   }
 
   /** A repeated command was refused, though the client believes it accepted. */
@@ -361,9 +365,11 @@ export class Transaction implements Taker, Holder {
   #chunkReplied(connection: Connection, reply: Reply): void {
     this.#sent.shift();
     if (reply.code >= 300) {
+      // Refused before its octets were all there, RSET would be taken for some of them.
+      if (this.#carrier!.complete) this.#pool.reset(connection);
+      else this.#pool.discard(connection);
       this.#connection = undefined;
       this.#carrier = undefined;
-      this.#pool.reset(connection);
       this.#failed = reply;
     }
     if (this.#asked === "chunk end") this.chunkEnd();
@@ -371,6 +377,7 @@ export class Transaction implements Taker, Holder {
   }
 
   #end(): void {
+    this.#endSent = true;
     this.#carrier!.end();
     this.#connection!.flush();
   }

@@ -143,13 +143,26 @@ function unknown(verb: string): LineRead {
 
 function helo(verb: "HELO" | "EHLO"): Row["check"] {
   return (argument) => {
-    const domain = argument.trim();
+    const domain = trimmed(argument);
     if (domain === "") return [501, "5.4", `Syntax: ${verb} followed by your host name`];
     if (!/^[!-~\x80-\xff]{1,255}$/.test(domain)) {
       return [501, "5.4", `Syntax: ${verb} takes one host name or address literal of at most 255 characters`];
     }
     return { kind: "helo", verb, domain };
   };
+}
+
+/** `text[from, …)` without spaces and tabs at its end. Not trim(): to that, the octet A0 is a space too. */
+function trimmedEnd(text: string, from: number): string {
+  let end = text.length;
+  while (end > from && (text.charCodeAt(end - 1) === 32 || text.charCodeAt(end - 1) === 9)) end--;
+  return text.slice(from, end);
+}
+
+function trimmed(text: string): string {
+  let at = 0;
+  while (text.charCodeAt(at) === 32 || text.charCodeAt(at) === 9) at++;
+  return trimmedEnd(text, at);
 }
 
 /** Index after `keyword` (letters in any case) and optional spaces, or -1. RFC 5321 has no space there, senders do. */
@@ -183,7 +196,7 @@ function mail(argument: string, standing: Standing): Command | Refusal {
     kind: "mail",
     path: read.path,
     parameters: parameters.list,
-    written: argument.slice(read.end).trimEnd(),
+    written: trimmedEnd(argument, read.end),
   };
 }
 
@@ -201,19 +214,19 @@ function rcpt(argument: string, standing: Standing): Command | Refusal {
     kind: "rcpt",
     path: read.path,
     parameters: parameters.list,
-    written: argument.slice(read.end).trimEnd(),
+    written: trimmedEnd(argument, read.end),
   };
 }
 
 function data(argument: string, standing: Standing): Command | Refusal {
-  if (argument.trim() !== "") return [501, "5.4", "DATA takes no argument"];
+  if (trimmed(argument) !== "") return [501, "5.4", "DATA takes no argument"];
   if (standing.binary) return [503, "5.1", "A BINARYMIME message must be sent with BDAT"];
   return { kind: "data" };
 }
 
 /** RFC 3030 §2: `BDAT size [LAST]`. */
 function bdat(argument: string): Command | Refusal {
-  const words = argument.trim().split(/ +/);
+  const words = trimmed(argument).split(/ +/);
   const size = words[0]!;
   const last = words[1]?.toUpperCase() === "LAST";
   // 15 digits stay exact in a number.
@@ -226,18 +239,18 @@ function bdat(argument: string): Command | Refusal {
 function bare(kind: "rset" | "quit"): Row["check"] {
   return (
     argument,
-  ) => (argument.trim() === "" ? { kind } : [501, "5.4", `${kind.toUpperCase()} takes no argument`]);
+  ) => (trimmed(argument) === "" ? { kind } : [501, "5.4", `${kind.toUpperCase()} takes no argument`]);
 }
 
 function ask(verb: "VRFY" | "EXPN" | "ETRN"): Row["check"] {
   return (argument, _standing, line) => {
-    if (argument.trim() === "") return [501, "5.4", `${verb} needs an argument`];
+    if (trimmed(argument) === "") return [501, "5.4", `${verb} needs an argument`];
     return { kind: "ask", verb, line };
   };
 }
 
 function starttls(argument: string, standing: Standing): Command | Refusal {
   if (!standing.offered.has("STARTTLS")) return [502, "5.1", "STARTTLS is not offered here"];
-  if (argument.trim() !== "") return [501, "5.4", "STARTTLS takes no argument"];
+  if (trimmed(argument) !== "") return [501, "5.4", "STARTTLS takes no argument"];
   return { kind: "starttls" };
 }

@@ -147,6 +147,8 @@ export class MessageReader {
         if (length > this.#checks.messageLine) this.fault ??= "line too long";
         lineFrom = i + 1;
         if (this.#inHeader && length === (place === LINE_START ? 2 : 1)) {
+          this.#give(bytes, from, i + 1);
+          from = i + 1;
           this.#inHeader = false;
           if (this.#octets()) return this.#pass(bytes, from, end);
         }
@@ -156,6 +158,7 @@ export class MessageReader {
         // The CR before this octet was bare.
         if (place === AFTER_CR && i > start) this.#give(bytes, from, i - 1);
         this.#bareEnd("bare CR");
+        if (i - 1 === lineFrom) this.#inHeader = false;
         from = i;
         lineFrom = i;
         place = IN_LINE;
@@ -163,7 +166,8 @@ export class MessageReader {
       if (octet === CR) place = place === AFTER_DOT ? AFTER_DOT_CR : AFTER_CR;
       else if (octet === DOT && place === LINE_START && this.#framing === "dots") {
         this.#give(bytes, from, i);
-        from = i + 1;
+        // A line is counted without its stuffing.
+        from = lineFrom = i + 1;
         place = AFTER_DOT;
       } else {
         if (octet === 0 && this.#inHeader) this.fault ??= "NUL in the header";

@@ -21,6 +21,8 @@ export type IntakeEvent =
 export class Intake {
   /** Octets are being read; false between chunks. */
   reading = false;
+  /** Octets read since the message began, whether they were taken or not. */
+  octets = 0;
   #message: MessageReader | undefined;
   #faultTold = false;
   #framing: Framing = "dots";
@@ -28,11 +30,6 @@ export class Intake {
   #left = 0;
   #size = 0;
   #last = false;
-
-  /** Octets of the message so far. */
-  get size(): number {
-    return this.#message?.size ?? 0;
-  }
 
   /** A message starts after DATA. */
   data(checks: MessageChecks): void {
@@ -51,6 +48,7 @@ export class Intake {
   /** A refused chunk's octets are on their way. */
   swallow(size: number): void {
     this.drop();
+    this.octets = 0;
     this.#left = size;
     this.reading = true;
   }
@@ -71,6 +69,7 @@ export class Intake {
   #begin(framing: Framing, checks: MessageChecks): void {
     this.#framing = framing;
     this.#faultTold = false;
+    this.octets = 0;
     this.#message = new MessageReader(framing, checks);
   }
 
@@ -78,7 +77,9 @@ export class Intake {
     while (!message.ended) {
       const { bytes, at } = input;
       if (at === bytes.length) return undefined;
-      input.skipTo(message.read(bytes, at, bytes.length));
+      const end = message.read(bytes, at, bytes.length);
+      this.octets += end - at;
+      input.skipTo(end);
       const event = this.#found(message);
       if (event !== undefined) return event;
     }
@@ -92,6 +93,7 @@ export class Intake {
       const end = Math.min(bytes.length, at + this.#left);
       message.read(bytes, at, end);
       this.#left -= end - at;
+      this.octets += end - at;
       input.skipTo(end);
       const event = this.#found(message);
       if (event !== undefined) return event;
@@ -107,6 +109,7 @@ export class Intake {
   #readRefused(input: LineReader): IntakeEvent | undefined {
     const taken = Math.min(this.#left, input.length);
     this.#left -= taken;
+    this.octets += taken;
     input.skipTo(input.at + taken);
     if (this.#left > 0) return undefined;
     this.reading = false;

@@ -50,6 +50,11 @@ export class LineReader {
     this.#owned = true;
   }
 
+  /** Whether the unread bytes start with these letters, in any case. */
+  startsWith(letters: string): boolean {
+    return latin1Text(this.bytes, this.at, this.at + letters.length).toUpperCase() === letters;
+  }
+
   /** Moves the reading position behind bytes that were read by someone else. */
   skipTo(index: number): void {
     this.at = this.#scanned = index;

@@ -45,6 +45,11 @@ const NO_VALUE: SyntaxFault = {
   fault: 'a parameter has no value after its "="; printable characters are allowed',
 };
 
+/** Whether MAIL announced a message that is octets, not lines (RFC 3030 §3). */
+export function asksBinary(parameters: readonly Parameter[]): boolean {
+  return parameters.some(({ keyword, value }) => keyword === "BODY" && value?.toUpperCase() === "BINARYMIME");
+}
+
 /**
  * Reads what follows a path: nothing, or parameters each after a space. Several spaces, and spaces at the
  * end, are taken as well: nothing else can be meant by them.

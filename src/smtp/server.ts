@@ -11,6 +11,7 @@ import type { MessageChecks } from "./data.ts";
 import type { LineFault } from "./lines.ts";
 import type { Reply } from "./reply.ts";
 import { readCommand } from "./commands.ts";
+import { asksBinary } from "./parameters.ts";
 import { NO_EXTENSIONS } from "./extensions.ts";
 import { Intake, type IntakeEvent } from "./intake.ts";
 import { LineReader } from "./lines.ts";
@@ -87,10 +88,10 @@ export class Server {
   /** Milliseconds (of the clock given to `receive` and `answer`) at which the client has waited too long. */
   get deadline(): number {
     const { limits } = this.options;
-    if (this.#pending !== undefined || this.#mode === "closed") return Infinity;
+    if (this.#pending !== undefined || this.#mode === "closed" || this.#mode === "silent") return Infinity;
     if (this.#mode === "tls") return this.#since + limits.handshakeTime;
     if (this.#mode !== "octets") return this.#since + limits.commandTime;
-    const allowed = Math.max(limits.dataRateGrace, (this.#intake.size / limits.dataRate) * 1000);
+    const allowed = Math.max(limits.dataRateGrace, (this.#intake.octets / limits.dataRate) * 1000);
     return Math.min(this.#since + limits.dataTime, this.#since + allowed - this.#spent);
   }
 
@@ -102,6 +103,11 @@ export class Server {
   /** Input that waits to be read; the owner stops reading from the client past `limits.inputBuffer`. */
   get buffered(): number {
     return this.#input.length;
+  }
+
+  /** False until the greeting has gone out. */
+  get greeted(): boolean {
+    return this.#mode !== "silent";
   }
 
   /** True between the 220 to STARTTLS and `secured`. */
@@ -191,16 +197,18 @@ export class Server {
       this.#send(given);
       return this.#close();
     }
-    if (pending === "chunk") return this.#refuseChunk(command as Command & { kind: "chunk" }, given);
+    if (pending === "chunk") {
+      this.dropTransaction();
+      return this.#refuseChunk(command as Command & { kind: "chunk" }, given);
+    }
     if (pending === "starttls" && this.#input.length > 0) return void this.#injected();
     this.#send(given);
     const positive = given.code < 400;
     if (pending === "end" || (pending === "chunk end" && !positive)) this.dropTransaction();
     else if (positive) this.#proceed(pending!, command, given);
-    if (given.code < 500) return;
-    if (pending !== "end") {
-      this.#count(pending === "rcpt" ? this.#tally.refusedRecipient() : this.#tally.error());
-    }
+    if (pending === "rcpt" && !positive) this.#count(this.#tally.refusedRecipient());
+    else if (pending === "ask" && positive) this.#count(this.#tally.idleCommand());
+    else if (pending !== "end" && given.code >= 500) this.#count(this.#tally.error());
   }
 
   /** TLS is on: the session starts anew (RFC 3207 §4.2). */
@@ -258,9 +266,12 @@ export class Server {
     if (fault !== "too long") {
       return this.#fatal([500, "5.2", `Command line holds a ${fault}: only CR LF ends a line`]);
     }
+    const refusal: Refusal = [500, "5.2", `Line too long: at most ${this.options.limits.commandLine} octets`];
+    // Behind a BDAT whose size was not read, nothing says where the next command starts.
+    if (this.#input.startsWith("BDAT")) return this.#fatal(refusal);
     this.#mode = "skip";
     this.#skipped = 0;
-    return this.#refuse([500, "5.2", `Line too long: at most ${this.options.limits.commandLine} octets`]);
+    return this.#refuse(refusal);
   }
 
   #skip(): undefined | "again" {
@@ -342,7 +353,6 @@ export class Server {
 
   /** A refused chunk's octets are on their way: they are read and dropped before the refusal is sent. */
   #refuseChunk(chunk: Command & { kind: "chunk" }, given: Reply): void {
-    this.dropTransaction();
     this.#swallowReply = given;
     this.#spent = 0;
     this.#intake.swallow(chunk.size);
@@ -370,7 +380,7 @@ export class Server {
         const { parameters } = command as Command & { kind: "mail" };
         this.phase = "mail";
         this.utf8 = parameters.some((parameter) => parameter.keyword === "SMTPUTF8");
-        this.binary = parameters.some((parameter) => parameter.value?.toUpperCase() === "BINARYMIME");
+        this.binary = asksBinary(parameters);
         return;
       }
       case "rcpt":

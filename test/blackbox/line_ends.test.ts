@@ -36,7 +36,7 @@ async function alive(client: RawClient): Promise<string> {
 }
 
 describe("rule 6: the look-alikes in DATA", () => {
-  test.skipIf(SEQUENCES.length > 0)(ABSENT, () => undefined);
+  if (SEQUENCES.length === 0) test.skip(ABSENT, () => undefined);
 
   for (const { name, bytes } of SEQUENCES) {
     // A genuine CRLF.CRLF ends the message, and what follows is the same client's commands.

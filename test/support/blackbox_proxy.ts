@@ -9,6 +9,10 @@ import { RawClient } from "./blackbox_client.ts";
 import { eventually } from "./blackbox_wait.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** `SALLYPORT_BLACKBOX_DENO=1` drives the same program under Deno; the tests themselves run on Bun. */
+const ON_DENO = process.env.SALLYPORT_BLACKBOX_DENO === "1";
+const PROGRAM = ON_DENO ? `${ROOT}node_modules/.bin/deno` : process.execPath;
+const BEFORE = ON_DENO ? ["run", "--allow-all", "--quiet"] : [];
 const started = new Set<ChildProcess>();
 process.on("exit", () => {
   for (const child of started) child.kill("SIGKILL");
@@ -38,8 +42,8 @@ export class ProxyProcess {
   constructor(launch: Launch, port: number) {
     this.port = port;
     this.#child = spawn(
-      process.execPath,
-      ["src/main.ts", ...(launch.args ?? ["serve", "policies/pass.ts"])],
+      PROGRAM,
+      [...BEFORE, "src/main.ts", ...(launch.args ?? ["serve", "policies/pass.ts"])],
       {
         cwd: ROOT,
         env: {

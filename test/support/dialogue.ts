@@ -5,10 +5,15 @@
  * with all that the client says in one write. In the first two, everything must happen where the transcript has it and
  * nothing else; in the third, each leg must say the same in the same order.
  *
- * Stage directions: (5 minutes pass), (drain), (meanwhile) where a backend speaks without being asked, (on b) when
- * what follows is about another backend, (the backend stops reading) and (the backend reads again), the same for the
- * client, (the client is not read) and (the client is read), and whatever `events` names. At a direction that moves
- * something, at a lost peer and at `<` lines out of turn the third way of playing waits until all before is said.
+ * Stage directions:
+ *     (5 minutes pass)                   the clock goes on, and is looked at as the program does
+ *     (drain)                            the proxy is told to stop
+ *     (then)                             what follows is said only when all before has been settled
+ *     (meanwhile)                        the same, where a backend speaks without being asked
+ *     (on b)                             what follows is about the last connection to backend b
+ *     (the backend stops reading), (the backend reads again), and the same for the client
+ *     (the client is not read), (the client is read)    what the proxy does about that
+ *     and whatever `events` names. Where the transcript has one of them, or a lost peer, nothing is sent ahead.
  */
 import { test } from "bun:test";
 import type { Plugin } from "../../src/policy/plugin.ts";

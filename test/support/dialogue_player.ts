@@ -141,7 +141,7 @@ export class Player {
     else if (words === "the client reads again") scene.wire.read();
     else if (words === "the client is not read") this.#expect(scene.wire.paused, "the client is read");
     else if (words === "the client is read") this.#expect(!scene.wire.paused, "the client is not read");
-    else if (words !== "meanwhile") {
+    else if (words !== "meanwhile" && words !== "then") {
       (this.#events[words] ?? this.#fail(`nothing is known of (${words})`))(scene);
     }
     await scene.rest();

@@ -13,7 +13,7 @@
  *        < <close>             the backend closes; also <reset>, and after a dial <refuse> and <silence>
  *     (5 minutes pass)         and other stage directions, see dialogue.ts
  *
- * Lines end in CRLF unless they end in "¬". Control pictures (␍ ␊ ␀) are the characters they show, ⟨ff⟩ is an octet.
+ * Lines end in CRLF unless they end in "¬". Control pictures (␍ ␊ ␀ ␠) are the characters they show, ⟨ff⟩ is an octet.
  */
 import { latin1Text } from "../../src/smtp/reply.ts";
 
@@ -63,7 +63,7 @@ export function readTranscript(transcript: string): Step[] {
 export function octetsOf(said: string): string {
   const open = said.endsWith("¬");
   const text = (open ? said.slice(0, -1) : said)
-    .replace(/[\u2400-\u241f]/g, (picture) => String.fromCharCode(picture.charCodeAt(0) - 0x2400));
+    .replace(/[\u2400-\u2420]/g, (picture) => String.fromCharCode(picture.charCodeAt(0) - 0x2400));
   const octets = text.split(/(⟨[0-9a-f]{2}⟩)/).map((part) =>
     part.startsWith("⟨") ? String.fromCharCode(parseInt(part.slice(1, 3), 16)) : utf8(part)
   );
