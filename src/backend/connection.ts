@@ -8,6 +8,7 @@ import type { BackendTimes } from "../policy/settings.ts";
 import type { Backend } from "./backend.ts";
 import { Client, type ClientFault, type Step } from "../smtp/client.ts";
 import { type Extensions, NO_EXTENSIONS, readExtensions } from "../smtp/extensions.ts";
+import { join } from "../smtp/octets.ts";
 import { latin1, severity, textOf } from "../smtp/reply.ts";
 
 /** Why a connection ended other than by our own wish. */
@@ -82,7 +83,7 @@ export class Connection implements ConnectOwner {
 
   /** Queues a command line; what it makes the backend owe is said by `expect`. */
   command(line: string): void {
-    this.#out.push(latin1(line + "\r\n"));
+    this.#out.push(Buffer.from(line + "\r\n", "latin1"));
   }
 
   /** A reply to `step` is owed for what was or will be written. */
@@ -109,7 +110,7 @@ export class Connection implements ConnectOwner {
     if (this.#out.length === 0) return this.#wire.queued === 0;
     const out = this.#out;
     this.#out = [];
-    const taken = this.#wire.write(out.length === 1 ? out[0]! : Buffer.concat(out));
+    const taken = this.#wire.write(join(out));
     if (!taken && this.#client.awaited === undefined) {
       this.deadline = this.#around.now() + this.#around.times.block;
     }

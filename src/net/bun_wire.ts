@@ -7,6 +7,7 @@
 import { codedError, endpointError, plainHost } from "./address.ts";
 import type { BunHandlers, BunSocket } from "./bun_socket.ts";
 import { nobody, OrderedWire } from "./ordered.ts";
+import { copyOf, giveBack } from "./spare.ts";
 import type { Address, ConnectOwner, Endpoint, TlsFacts, TlsIdentity } from "./wire.ts";
 
 type Socket = BunSocket<BunWire>;
@@ -118,7 +119,7 @@ export class BunWire extends OrderedWire {
   #writeLater(bytes: Uint8Array, taken: number): false {
     if (taken < 0 || this.#ending || this.over) return false;
     if (this.#queue === NONE) this.#queue = [];
-    this.#queue.push(bytes.slice(taken));
+    this.#queue.push(copyOf(bytes, taken));
     this.queued += bytes.length - taken;
     this.#blocked = true;
     return false;
@@ -135,6 +136,7 @@ export class BunWire extends OrderedWire {
         return false;
       }
       queue.shift();
+      giveBack(bytes);
     }
     return true;
   }

@@ -29,6 +29,8 @@ export class Proxy {
   #listeners: Listener[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
   #draining = false;
+  /** The time as of the last tick: deadlines need no better, and every event asks for it. */
+  #now = performance.now();
   #emptied: (() => void) | undefined;
 
   /** @param tls the contents of the files that the settings name */
@@ -38,7 +40,7 @@ export class Proxy {
     this.#network = network;
     this.#log = log;
     const { hostname, limits } = settings;
-    const now = () => performance.now();
+    const now = () => this.#now;
     this.pool = new Pool(settings.backends.map(({ name, endpoint }) => backendAt(name, endpoint)), {
       network,
       hostname,
@@ -155,7 +157,7 @@ export class Proxy {
   }
 
   #tick(): void {
-    const now = performance.now();
+    const now = this.#now = performance.now();
     for (const session of this.#sessions) session.tick(now);
     this.pool.tick(now);
     if (this.pool.extensions() === undefined && !this.#draining) this.pool.probe(() => {});

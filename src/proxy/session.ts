@@ -6,7 +6,7 @@ import { receivedField } from "../mail/trace.ts";
 import type { Wire, WireOwner } from "../net/wire.ts";
 import type { Judgement, Scope } from "../policy/chain.ts";
 import type { Stage, Stages } from "../policy/plugin.ts";
-import { latin1, type Reply, reply } from "../smtp/reply.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
 import { Server, type ServerEvent } from "../smtp/server.ts";
 import { Asking } from "./asking.ts";
 import type { MailCommand, RcptCommand } from "./envelope.ts";
@@ -57,7 +57,7 @@ export class Session implements WireOwner, TransactionOwner {
     this.#wire = wire;
     this.#around = around;
     this.#ended = ended;
-    this.#openedAt = around.now();
+    this.#openedAt = performance.now();
     this.#server = new Server({
       hostname: around.hostname,
       limits: around.limits,
@@ -155,7 +155,7 @@ export class Session implements WireOwner, TransactionOwner {
       helo: this.#helo === "" ? undefined : visible(this.#helo),
       tls: this.#wire.tls?.version,
       transactions: this.#transactions,
-      ms: Math.round(this.#around.now() - this.#openedAt),
+      ms: Math.round(performance.now() - this.#openedAt),
       error: this.#error,
     });
     this.#ended(this);
@@ -298,7 +298,7 @@ export class Session implements WireOwner, TransactionOwner {
 
   #mail(event: MailCommand): void {
     this.#transactions++;
-    this.#transactionAt = this.#around.now();
+    this.#transactionAt = performance.now();
     this.#size = 0;
     this.#around.counters.transactions++;
     const { pool, transaction } = this.#around;
@@ -420,18 +420,21 @@ export class Session implements WireOwner, TransactionOwner {
   trace(): Uint8Array {
     const transaction = this.#transaction!;
     const recipient = transaction.accepted.length === 1 ? transaction.accepted[0]!.path.mailbox : undefined;
-    return latin1(receivedField({
-      helo: this.#helo,
-      client: this.client,
-      hostname: this.#around.hostname,
-      extended: this.#verb === "EHLO",
-      tls: this.#wire.tls,
-      authenticated: false,
-      utf8: this.#server.utf8,
-      id: `${this.id}-${this.#transactions}`,
-      recipient,
-      time: Date.now(),
-    }));
+    return Buffer.from(
+      receivedField({
+        helo: this.#helo,
+        client: this.client,
+        hostname: this.#around.hostname,
+        extended: this.#verb === "EHLO",
+        tls: this.#wire.tls,
+        authenticated: false,
+        utf8: this.#server.utf8,
+        id: `${this.id}-${this.#transactions}`,
+        recipient,
+        time: Date.now(),
+      }),
+      "latin1",
+    );
   }
 
   refusal(code: number, enhanced: string, text: string): Reply {
@@ -468,7 +471,7 @@ export class Session implements WireOwner, TransactionOwner {
       outcome,
       reply: typeof given === "object" ? given.code : given,
       backend,
-      ms: Math.round(this.#around.now() - this.#transactionAt),
+      ms: Math.round(performance.now() - this.#transactionAt),
     });
   }
 

@@ -26,6 +26,6 @@ export interface Surroundings {
   readonly greeting: Reply;
   /** True: sessions end as soon as they carry no transaction. */
   draining(): boolean;
-  /** Milliseconds that only ever grow. */
+  /** Milliseconds that only ever grow, in steps of a tick: for deadlines. */
   now(): number;
 }

@@ -15,6 +15,7 @@ import { asksBinary } from "./parameters.ts";
 import { NO_EXTENSIONS } from "./extensions.ts";
 import { Intake, type IntakeEvent } from "./intake.ts";
 import { LineReader } from "./lines.ts";
+import { join } from "./octets.ts";
 import { reply, severity } from "./reply.ts";
 import { Tally } from "./tally.ts";
 
@@ -131,12 +132,12 @@ export class Server {
     this.#input.keep();
   }
 
-  /** The bytes for the client since the last call. */
+  /** The bytes for the client since the last call; to be written at once, or copied. */
   output(): Uint8Array | undefined {
     const parts = this.#output;
     if (parts.length === 0) return undefined;
     this.#output = [];
-    return parts.length === 1 ? parts[0] : join(parts);
+    return join(parts);
   }
 
   /** The next event, or undefined while an answer or more bytes are needed. */
@@ -453,16 +454,4 @@ export class Server {
     this.#closeTold = true;
     return { kind: "close" };
   }
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -239,14 +239,13 @@ describe("a chunk out of place is read and dropped, so none of it is taken for a
       ${AFTER.ready}`,
     );
     dialogue(
-      `BDAT${last} in phase mail, which ends the transaction`,
+      `BDAT${last} in phase mail`,
       {},
       `${MAILED}
       C: BDAT 6${last}
       C: QUIT
       S: ${NO_RECIPIENTS}
-      ${RESET}
-      ${AFTER.ready}`,
+      ${AFTER.mail}`,
     );
   }
 });

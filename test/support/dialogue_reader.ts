@@ -27,8 +27,9 @@ export function readData(octets: string): Reading {
 }
 
 /** Reads a message framed by count: all of it is there. */
-export function readCounted(octets: string): Pick<Reading, "fault" | "message"> {
-  return { fault: firstFault(octets, false).fault, message: octets };
+export function readCounted(octets: string): Pick<Reading, "fault" | "faultAt" | "message"> {
+  const { fault, at } = firstFault(octets, false);
+  return { fault, faultAt: at, message: octets };
 }
 
 /** Every end of a line as CRLF. */

@@ -1,0 +1,58 @@
+// The program as an operator starts it, on either runtime and with any shipped policy.
+import { existsSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { freePort, greets } from "./blackbox_proxy.ts";
+import { Daemon } from "./live_children.ts";
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const POLICIES = fileURLToPath(new URL("../../policies/", import.meta.url));
+const OWN_DENO = fileURLToPath(new URL("../../node_modules/.bin/deno", import.meta.url));
+const DENO = existsSync(OWN_DENO) ? OWN_DENO : "deno";
+
+export type Runtime = "Bun" | "Deno";
+
+export interface LiveProxyOptions {
+  readonly runtime?: Runtime;
+  /** Default `pass`. */
+  readonly policy?: "pass" | "quickstart";
+  readonly backend?: string;
+  /** Where it runs; the demo backend's Maildir is made here. */
+  readonly cwd: string;
+  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface LiveProxy {
+  readonly port: number;
+  /** The port with TLS from the first byte; 0 without a certificate. */
+  readonly tlsPort: number;
+  readonly process: Daemon;
+}
+
+/** The name that proxies and Postfix both bear, so that what they say can be compared. */
+export const HOSTNAME = "mx.live.example";
+
+/** Starts `serve POLICY` and waits until it greets. */
+export async function startLiveProxy(options: LiveProxyOptions): Promise<LiveProxy> {
+  const port = await freePort();
+  const tlsPort = options.tls === undefined ? 0 : await freePort();
+  const runtime = options.runtime === "Deno" ? [DENO, "run", "-A"] : [process.execPath];
+  const listen = [`127.0.0.1:${port}`, ...(tlsPort === 0 ? [] : [`tls://127.0.0.1:${tlsPort}`])];
+  const daemon = new Daemon(
+    [...runtime, MAIN, "serve", `${POLICIES}${options.policy ?? "pass"}.ts`],
+    options.cwd,
+    {
+      SALLYPORT_ADMIN: "off",
+      SALLYPORT_LISTEN: listen.join(","),
+      SALLYPORT_HOSTNAME: HOSTNAME,
+      ...(options.backend === undefined ? {} : { SALLYPORT_BACKEND: options.backend }),
+      ...(options.tls === undefined
+        ? {}
+        : { SALLYPORT_TLS_CERT: options.tls.cert, SALLYPORT_TLS_KEY: options.tls.key }),
+      ...options.env,
+    },
+  );
+  await daemon.up(`the proxy on ${options.runtime ?? "Bun"}`, () => greets(port));
+  return { port, tlsPort, process: daemon };
+}
