@@ -48,12 +48,25 @@ function announce(settings: Settings, listeners: readonly Listener[], log: LineL
     backends: settings.backends.map(({ name }) => name),
     tls: settings.tls !== undefined,
   });
-  if (settings.demo === undefined) return;
-  const { host, port } = listeners[0]!.address;
-  const hint =
-    `Send a first mail:\n  printf 'Subject: hello\\n\\nIt works.\\n' | curl -sS --crlf smtp://${host}:${port} ` +
-    `--mail-from you@example.org --mail-rcpt me@example.org -T -\nand find it in ${settings.demo}/new`;
-  process.stderr.write(hint + "\n");
+  const hint = firstMail(settings, listeners);
+  if (hint !== undefined) process.stderr.write(hint + "\n");
+}
+
+/** For the quickstart: a line that sends a first mail, with curl, since that is everywhere. */
+function firstMail({ demo, listen }: Settings, listeners: readonly Listener[]): string | undefined {
+  const at = listen.findIndex(({ endpoint }) => "host" in endpoint);
+  if (demo === undefined || at === -1) return undefined;
+  const { host, port } = listeners[at]!.address;
+  const near = host === "0.0.0.0"
+    ? "127.0.0.1"
+    : host === "::"
+    ? "[::1]"
+    : host.includes(":")
+    ? `[${host}]`
+    : host;
+  const scheme = listen[at]!.implicitTls ? "-k smtps" : "smtp";
+  return `Send a first mail:\n  printf 'Subject: hello\\n\\nIt works.\\n' | curl -sS --crlf ${scheme}://${near}:${port} ` +
+    `--mail-from you@example.org --mail-rcpt me@example.org -T -\nand find it in ${demo}/new`;
 }
 
 function stopSignal(): Promise<void> {

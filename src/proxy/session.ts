@@ -367,7 +367,7 @@ export class Session implements WireOwner, TransactionOwner {
       if (this.#gone) return;
       if (judgement === undefined) return proceed();
       const { verdict, plugin } = judgement;
-      const code = verdict.kind === "disconnect" ? 421 : verdict.code;
+      const code = replyCode(stage, verdict);
       this.#around.log.info("refused", {
         id: this.id,
         stage,
@@ -459,7 +459,6 @@ export class Session implements WireOwner, TransactionOwner {
     if (transaction === undefined) return;
     this.#transaction = undefined;
     this.#backendSlow = false;
-    const backend = transaction.backend;
     transaction.abandon();
     if (transaction.delivered) this.#around.counters.delivered++;
     this.#around.log.info("transaction", {
@@ -470,7 +469,7 @@ export class Session implements WireOwner, TransactionOwner {
       size: this.#size,
       outcome,
       reply: typeof given === "object" ? given.code : given,
-      backend,
+      backend: transaction.backend,
       ms: Math.round(performance.now() - this.#transactionAt),
     });
   }
@@ -500,4 +499,11 @@ export class Session implements WireOwner, TransactionOwner {
     if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost", undefined);
     if (!this.#gone) this.#wire.abort();
   }
+}
+
+/** A greeting may only be 220, 421 or 554 (RFC 5321 §4.3.2). */
+function replyCode(stage: Stage, verdict: Judgement["verdict"]): number {
+  if (verdict.kind === "disconnect") return 421;
+  if (stage !== "connect") return verdict.code;
+  return verdict.kind === "reject" ? 554 : 421;
 }

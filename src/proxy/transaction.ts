@@ -53,6 +53,8 @@ interface Sent {
 export class Transaction implements Taker, Holder {
   readonly mail: MailCommand;
   readonly accepted: RcptCommand[] = [];
+  /** The backend that was asked last, for the log. */
+  backend: string | undefined;
   /** Set once the backend has said 2yz to the end of data. */
   delivered = false;
   readonly #pool: Pool;
@@ -81,11 +83,6 @@ export class Transaction implements Taker, Holder {
     this.#pool = pool;
     this.#owner = owner;
     this.#options = options;
-  }
-
-  /** The backend's name, for the log. */
-  get backend(): string | undefined {
-    return this.#connection?.backend.name;
   }
 
   /** True from the end of data to its reply: the outcome is the backend's alone to say. */
@@ -174,6 +171,7 @@ export class Transaction implements Taker, Holder {
   #begun(connection: Connection): void {
     this.#request = undefined;
     this.#connection = connection;
+    this.backend = connection.backend.name;
     this.#heard = false;
     connection.holder = this;
     if (!fits(this.mail, this.accepted, this.#rcpt, connection.extensions)) {

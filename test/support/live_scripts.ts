@@ -32,7 +32,7 @@ print("REFUSED", refused)
 sys.exit(1 if refused else 0)
 `;
 
-/** Perl: Net::SMTP, the message in chunks of 700 octets. */
+/** Perl: Net::SMTP, the message in chunks of 700 octets where CHUNKING is offered. */
 export const NET_SMTP = `
 use strict; use JSON::PP; use MIME::Base64; use Net::SMTP;
 my $order = decode_json(do { local $/; <STDIN> });
@@ -50,10 +50,17 @@ for my $to (@{ $order->{to} }) {
   if ($smtp->to($to, $order->{dsn} ? \\%rcpt : ())) { $accepted++ } else { $ok = 0 }
 }
 if ($accepted) {
-  my @chunks = unpack("(a700)*", decode_base64($order->{content}));
-  my $last = pop @chunks;
-  for my $chunk (@chunks) { $smtp->bdat($chunk) or $ok = 0, last }
-  $smtp->bdatlast($last) or $ok = 0 if $ok || $accepted;
+  my $content = decode_base64($order->{content});
+  if (defined $smtp->supports("CHUNKING")) {
+    # Net::SMTP itself turns bdat on for BODY=BINARYMIME only.
+    \${*$smtp}{net_smtp_chunking} = 1;
+    my @chunks = unpack("(a700)*", $content);
+    my $last = pop @chunks;
+    for my $chunk (@chunks) { $smtp->bdat($chunk) or die "chunk refused: " . $smtp->message }
+    $smtp->bdatlast($last) or $ok = 0;
+  } else {
+    $smtp->data($content) or $ok = 0;
+  }
 }
 print "LAST ", $smtp->code, " ", $smtp->message;
 $smtp->quit;

@@ -267,7 +267,7 @@ async function sendWithExim(folder: string, letter: Letter, target: Target): Pro
   await run(["chown", "-R", "nobody:nogroup", folder]);
   await run(["chown", "root:root", configuration]);
   const { stderr } = await run(
-    [program, "-C", configuration, "-odf", "-oi", "-d-all+transport", "-f", letter.from, "--", ...letter.to],
+    [program, "-C", configuration, "-odf", "-oi", "-f", letter.from, "--", ...letter.to],
     { input: unixForm(letter.content) },
   );
   const log = (await run(["sh", "-c", `cat ${folder}/*log`])).stdout;
