@@ -111,7 +111,8 @@ export class Connection implements ConnectOwner {
     const out = this.#out;
     this.#out = [];
     const taken = this.#wire.write(join(out));
-    if (!taken && this.#client.awaited === undefined) {
+    const { awaited } = this.#client;
+    if (!taken && (awaited === undefined || (awaited === "chunk" && !this.#chunkWritten))) {
       this.deadline = this.#around.now() + this.#around.times.block;
     }
     return taken;

@@ -262,10 +262,27 @@ export class BunWire extends OrderedWire {
   }
 }
 
+/** Reads smaller than this are left to the garbage collector. */
+const LARGE = 16 * 1024;
+
+/**
+ * Frees what was read. Bun gives every read a buffer of its own, and the collector is in no hurry: a large message
+ * would leave a tail of them several times the size of everything else.
+ */
+function discard(bytes: Uint8Array): void {
+  const { buffer } = bytes;
+  if (buffer.byteLength >= LARGE && buffer.byteLength === bytes.byteLength) {
+    (buffer as ArrayBuffer).transfer(0);
+  }
+}
+
 /** One object for all sockets. */
 export const wireHandlers: BunHandlers<BunWire> = {
   binaryType: "uint8array",
-  data: (socket, bytes) => socket.data.received(bytes),
+  data(socket, bytes) {
+    socket.data.received(bytes);
+    discard(bytes);
+  },
   drain: (socket) => socket.data.drained(),
   end: (socket) => socket.data.receivedEnd(),
   close: (socket, error) => socket.data.closed(error),

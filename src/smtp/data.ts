@@ -6,6 +6,8 @@
  * into what a backend reads. Both sides of the proxy thus read the same lines, whatever was sent.
  */
 
+import { plainEnd, wordsOf } from "./plain_run.ts";
+
 /** Why a message cannot be taken. */
 export type MessageFault =
   | "bare CR"
@@ -118,15 +120,13 @@ export class MessageReader {
     let place = this.#place;
     let from = start;
     let lineFrom = start - this.#line;
+    const words = wordsOf(bytes, start, end);
     for (let i = start; i < end; i++) {
       let octet = bytes[i]!;
       if (place === IN_LINE && octet > CR) {
-        // Nearly all octets of nearly all mail are read by this loop.
-        do {
-          if (++i === end) break;
-          octet = bytes[i]!;
-        } while (octet > CR);
+        i = plainEnd(bytes, words, i + 1, end);
         if (i === end) break;
+        octet = bytes[i]!;
       }
       if (octet === LF) {
         if (place === AFTER_DOT_CR) {
@@ -137,6 +137,7 @@ export class MessageReader {
           if (i === start) this.#give(CR_BYTE, 0, 1);
           place = LINE_START;
         } else {
+          this.#checkLine(bytes, from, lineFrom, i);
           this.#give(bytes, from, i);
           this.#bareEnd("bare LF");
           from = i + 1;
@@ -144,7 +145,7 @@ export class MessageReader {
           place = IN_LINE;
         }
         const length = i + 1 - lineFrom;
-        if (length > this.#checks.messageLine) this.fault ??= "line too long";
+        if (place === LINE_START) this.#checkLine(bytes, from, lineFrom, i + 1);
         lineFrom = i + 1;
         if (this.#inHeader && length === (place === LINE_START ? 2 : 1)) {
           this.#give(bytes, from, i + 1);
@@ -156,6 +157,7 @@ export class MessageReader {
       }
       if (place === AFTER_CR || place === AFTER_DOT_CR) {
         // The CR before this octet was bare.
+        this.#checkLine(bytes, from, lineFrom, i);
         if (place === AFTER_CR && i > start) this.#give(bytes, from, i - 1);
         this.#bareEnd("bare CR");
         if (i - 1 === lineFrom) this.#inHeader = false;
@@ -170,15 +172,26 @@ export class MessageReader {
         from = lineFrom = i + 1;
         place = AFTER_DOT;
       } else {
-        if (octet === 0 && this.#inHeader) this.fault ??= "NUL in the header";
+        if (octet === 0 && this.#inHeader) {
+          this.#give(bytes, from, i);
+          this.fault ??= "NUL in the header";
+        }
         place = IN_LINE;
       }
     }
     this.#place = place;
     this.#line = end - lineFrom;
-    if (this.#line > this.#checks.messageLine) this.fault ??= "line too long";
+    this.#checkLine(bytes, from, lineFrom, end);
     this.#give(bytes, from, place === AFTER_CR || place === AFTER_DOT_CR ? end - 1 : end);
     return end;
+  }
+
+  /** A line that goes on to `to`: where it is too long, what comes before that octet is still counted. */
+  #checkLine(bytes: Uint8Array, from: number, lineFrom: number, to: number): void {
+    const most = lineFrom + this.#checks.messageLine;
+    if (to <= most) return;
+    this.#give(bytes, from, most);
+    this.fault ??= "line too long";
   }
 
   /** A bare CR or LF: the end of the message's acceptance, or of a line. */

@@ -30,6 +30,18 @@ export const RECIPIENT = `
 /** Phase "rcpt". */
 export const ADDRESSED: string = MAILED + RECIPIENT;
 
+/** From phase "ready" to "rcpt" where backends are dialled at RCPT. */
+export const ADDRESSED_LATE = `
+  C: MAIL FROM:<a@client.example>
+  S: 250 2.1.0 Ok
+  C: RCPT TO:<b@mx.example>
+     > MAIL FROM:<a@client.example>
+     < 250 2.1.0 Ok
+     > RCPT TO:<b@mx.example>
+     < 250 2.1.5 Ok
+  S: 250 2.1.5 Ok
+`;
+
 /** From phase "rcpt" into the message. */
 export const OPENED = `
   C: DATA

@@ -254,9 +254,10 @@ function matches(line: string, expected: string): boolean {
   return line.startsWith(start) || (start.endsWith(" ") && line === `${start.slice(0, -1)}\r\n`);
 }
 
-/** What makes something happen. */
-function isCause(step: Step): boolean {
-  return step.kind === "C" || step.kind === "<" || step.kind === "direction";
+/** What makes something happen. How a dial is answered has been said when it was made. */
+function isCause({ kind, word }: Step): boolean {
+  if (kind === "<") return word !== "refuse" && word !== "silence";
+  return kind === "C" || kind === "direction";
 }
 
 /** What cannot be sent ahead of. */

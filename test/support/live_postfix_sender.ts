@@ -41,8 +41,7 @@ export class PostfixSender implements Sender {
       main: [
         "myhostname = client.example",
         "message_size_limit = 0",
-        "smtpd_relay_restrictions =",
-        "smtpd_recipient_restrictions = permit",
+        "mynetworks = 127.0.0.0/8",
         "smtp_line_length_limit = 0",
         "smtp_connection_cache_on_demand = no",
         "default_destination_recipient_limit = 100",

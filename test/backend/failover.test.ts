@@ -1,0 +1,377 @@
+/**
+ * Two backends, one of which is lost: another takes over before the first octet of a message has gone, and never after
+ * (rules 1, 2 and 10 of the data path).
+ */
+import { describe, expect } from "bun:test";
+import { dialogue, type DialogueOptions } from "../support/dialogue.ts";
+import { GREETED } from "../support/dialogue_parts.ts";
+
+const AB: DialogueOptions = { backends: ["a", "b"] };
+const FAILED = "S: 451 4.3.0 The mail server behind this one failed, try again later [ref]";
+
+/** The transaction on backend a, up to two recipients. */
+const ON_A = `${GREETED}
+  C: MAIL FROM:<a@client.example>
+     > <connect a>
+     > MAIL FROM:<a@client.example>
+     < 250 2.1.0 a takes it
+  S: 250 2.1.0 a takes it
+  C: RCPT TO:<b@mx.example>
+     > RCPT TO:<b@mx.example>
+     < 250 2.1.5 a takes him
+  S: 250 2.1.5 a takes him
+  C: RCPT TO:<c@mx.example> NOTIFY=NEVER
+     > RCPT TO:<c@mx.example> NOTIFY=NEVER
+     < 251 2.1.5 a takes her
+  S: 251 2.1.5 a takes her`;
+
+/** The envelope so far, said again to b. */
+const AGAIN_ON_B = `
+     > <connect b>
+     > MAIL FROM:<a@client.example>
+     < 250 2.1.0 Ok
+     > RCPT TO:<b@mx.example>
+     < 250 2.1.5 Ok
+     > RCPT TO:<c@mx.example> NOTIFY=NEVER
+     < 250 2.1.5 Ok`;
+
+const MESSAGE = `
+  C: x
+  C: .
+     > x
+     > .
+     < 250 2.0.0 Kept
+  S: 250 2.0.0 Kept`;
+
+/** How a backend is lost. */
+const LOSSES = [["it closes", "< <close>"], ["it breaks off", "< <reset>"], [
+  "it says 421",
+  "< 421 4.3.2 down\n> <abort>",
+]] as const;
+
+for (const [name, loss] of LOSSES) {
+  describe(`${name}:`, () => {
+    dialogue(
+      "at MAIL, the other one is asked",
+      AB,
+      `${GREETED}
+      C: MAIL FROM:<a@client.example>
+         > <connect a>
+         > MAIL FROM:<a@client.example>
+         ${loss}
+         > <connect b>
+         > MAIL FROM:<a@client.example>
+         < 250 2.1.0 b takes it
+      S: 250 2.1.0 b takes it`,
+    );
+    dialogue(
+      "at RCPT, the other one gets the envelope so far",
+      AB,
+      `${ON_A}
+      C: RCPT TO:<d@mx.example>
+         > RCPT TO:<d@mx.example>
+         ${loss}
+         ${AGAIN_ON_B}
+         > RCPT TO:<d@mx.example>
+         < 550 5.1.1 b does not know him
+      S: 550 5.1.1 b does not know him
+      C: DATA
+         > DATA
+         < 354 Go ahead
+      S: 354 Go ahead
+      ${MESSAGE}`,
+    );
+    dialogue(
+      "at DATA",
+      AB,
+      `${ON_A}
+      C: DATA
+         > DATA
+         ${loss}
+         ${AGAIN_ON_B}
+         > DATA
+         < 354 Go ahead
+      S: 354 Go ahead
+      ${MESSAGE}`,
+    );
+    dialogue(
+      "between two commands",
+      AB,
+      `${ON_A}
+      (meanwhile)
+         ${loss}
+      (then)
+      C: DATA
+         ${AGAIN_ON_B}
+         > DATA
+         < 354 Go ahead
+      S: 354 Go ahead
+      ${MESSAGE}`,
+    );
+    dialogue(
+      "at the first chunk",
+      AB,
+      `${ON_A}
+      (meanwhile)
+         ${loss}
+      (then)
+      C: BDAT 2 LAST
+      C:
+         ${AGAIN_ON_B}
+         > BDAT 1
+         > ␍¬
+         < 250 2.0.0 Got it
+         > BDAT 1 LAST
+         > ␊¬
+         < 250 2.0.0 Kept
+      S: 250 2.0.0 Kept`,
+    );
+    dialogue(
+      "behind the first octet of the message: nobody else gets it, and its end is answered 451",
+      AB,
+      `${ON_A}
+      C: DATA
+         > DATA
+         < 354 Go ahead
+      S: 354 Go ahead
+      C: x
+         > x
+      (meanwhile)
+         ${loss}
+      (then)
+      C: y
+      C: .
+      ${FAILED}`,
+    );
+    dialogue(
+      "behind 354, before the first octet: the same",
+      AB,
+      `${ON_A}
+      C: DATA
+         > DATA
+         < 354 Go ahead
+      S: 354 Go ahead
+      (meanwhile)
+         ${loss}
+      (then)
+      C: .
+      ${FAILED}`,
+    );
+    dialogue(
+      "behind a chunk: the same, and the rest of the chunks is dropped",
+      AB,
+      `${ON_A}
+      C: BDAT 3
+      C: abc¬
+         > BDAT 2
+         > ab¬
+         < 250 2.0.0 Got it
+      S: 250 2.0.0 3 octets received
+      (meanwhile)
+         ${loss}
+      (then)
+      C: BDAT 6
+      C: QUIT
+      ${FAILED}
+      C: BDAT 6 LAST
+      C: QUIT
+      S: 503 5.5.1 Send MAIL first [ref]`,
+    );
+    dialogue(
+      "at both, one after the other: 451, and the session goes on",
+      AB,
+      `${ON_A}
+      C: RCPT TO:<d@mx.example>
+         > RCPT TO:<d@mx.example>
+         ${loss}
+         > <connect b>
+         > MAIL FROM:<a@client.example>
+         ${loss}
+      ${FAILED}
+      (then)
+      C: RSET
+      S: 250 2.0.0 Ok`,
+    );
+  });
+}
+
+describe("the end of data is sent once only:", () => {
+  for (const [name, loss] of LOSSES) {
+    const ambiguous = name === "it says 421" ? 0 : 1;
+    dialogue(
+      `${name} behind the dot: 451, and ${ambiguous === 1 ? "counted as ambiguous" : "not kept"}`,
+      {
+        ...AB,
+        after: (scene) =>
+          expect([scene.counters.ambiguous, scene.counters.delivered]).toEqual([ambiguous, 0]),
+      },
+      `${ON_A}
+      C: DATA
+         > DATA
+         < 354 Go ahead
+      S: 354 Go ahead
+      C: x
+      C: .
+         > x
+         > .
+         ${loss}
+      ${FAILED}
+      C: NOOP
+      S: 250 2.0.0 Ok`,
+    );
+  }
+});
+
+describe("a dial that comes to nothing:", () => {
+  const failures = [
+    "< <refuse>",
+    "< <close>",
+    "< 554 5.3.2 no\n> <abort>",
+    "< 220 x\n> EHLO mx.example\n< <reset>",
+  ];
+  for (const failure of failures) {
+    dialogue(
+      `${JSON.stringify(failure)}: the other backend is dialled at once`,
+      AB,
+      `${GREETED}
+      C: MAIL FROM:<a@client.example>
+         > <connect a>
+         ${failure}
+         > <connect b>
+         > MAIL FROM:<a@client.example>
+         < 250 2.1.0 Ok
+      S: 250 2.1.0 Ok`,
+    );
+  }
+  dialogue(
+    "a backend that is silent is given up after its time",
+    { ...AB, times: { connect: 2000 } },
+    `${GREETED}
+    C: MAIL FROM:<a@client.example>
+       > <connect a>
+       < <silence>
+    (2 seconds pass)
+       > <connect b>
+       > MAIL FROM:<a@client.example>
+       < 250 2.1.0 Ok
+    S: 250 2.1.0 Ok`,
+  );
+});
+
+describe("the envelope repeated is not believed blindly:", () => {
+  dialogue(
+    "a recipient that the other backend refuses makes the transaction fail for now",
+    AB,
+    `${ON_A}
+    C: DATA
+       > DATA
+       < <close>
+       > <connect b>
+       > MAIL FROM:<a@client.example>
+       < 250 2.1.0 Ok
+       > RCPT TO:<b@mx.example>
+       < 550 5.1.1 b does not know him
+       > RCPT TO:<c@mx.example> NOTIFY=NEVER
+       < 250 2.1.5 Ok
+       > RSET
+    ${FAILED}
+       < 250 2.0.0 Reset
+    (then)
+    C: DATA
+    ${FAILED}
+    C: BDAT 6 LAST
+    C: QUIT
+    ${FAILED}`,
+  );
+  dialogue(
+    "so does a sender",
+    { ...AB, notPipelined: "DATA is refused" },
+    `${ON_A}
+    C: RCPT TO:<d@mx.example>
+       > RCPT TO:<d@mx.example>
+       < <close>
+       > <connect b>
+       > MAIL FROM:<a@client.example>
+       < 550 5.7.1 not from there
+       > RCPT TO:<b@mx.example>
+       < 503 5.5.1 no sender
+       > RCPT TO:<c@mx.example> NOTIFY=NEVER
+       < 503 5.5.1 no sender
+       > RCPT TO:<d@mx.example>
+       < 503 5.5.1 no sender
+       > RSET
+    ${FAILED}
+       < 250 2.0.0 Reset
+    C: DATA
+    ${FAILED}`,
+  );
+  dialogue(
+    "a backend that lacks what the envelope needs is passed over",
+    AB,
+    `${ON_A}
+    C: DATA
+       > DATA
+       < <close>
+       > <connect b>
+       < 220 b.example
+       > EHLO mx.example
+       < 250 b.example
+    ${FAILED}`,
+  );
+});
+
+describe("backends take turns:", () => {
+  dialogue(
+    "one transaction each, while all are well",
+    { ...AB, reuse: { uses: 1 } },
+    `${GREETED}
+    ${
+      ["a", "b", "a"].map((name) => `
+      C: MAIL FROM:<${name}@client.example>
+         > <connect ${name}>
+         > MAIL FROM:<${name}@client.example>
+         < 250 2.1.0 Ok
+      S: 250 2.1.0 Ok
+      C: RSET
+      S: 250 2.0.0 Ok
+         > RSET
+         < 250 2.0.0 Reset
+         > QUIT
+      (then)`).join("")
+    }`,
+  );
+  dialogue(
+    "one that could not be reached is asked last for a while",
+    { ...AB, reuse: { uses: 1 } },
+    `${GREETED}
+    C: MAIL FROM:<1@client.example>
+       > <connect a>
+       < <refuse>
+       > <connect b>
+       > MAIL FROM:<1@client.example>
+       < 250 2.1.0 Ok
+    S: 250 2.1.0 Ok
+    C: RSET
+    S: 250 2.0.0 Ok
+       > RSET
+       < 250 2.0.0 Reset
+       > QUIT
+    (then)
+    C: MAIL FROM:<2@client.example>
+       > <connect b>
+       > MAIL FROM:<2@client.example>
+       < 250 2.1.0 Ok
+    S: 250 2.1.0 Ok
+    C: RSET
+    S: 250 2.0.0 Ok
+       > RSET
+       < 250 2.0.0 Reset
+       > QUIT
+    (6 seconds pass)
+    C: MAIL FROM:<3@client.example>
+       > <connect a>
+       > MAIL FROM:<3@client.example>
+       < 250 2.1.0 Ok
+    S: 250 2.1.0 Ok`,
+  );
+});
