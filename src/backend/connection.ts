@@ -46,6 +46,8 @@ export class Connection implements ConnectOwner {
   extensions: Extensions = NO_EXTENSIONS;
   /** Transactions begun on it. */
   uses = 0;
+  /** Commands refused on it: backends count them against whoever is connected (Postfix smtpd_hard_error_limit). */
+  refusals = 0;
   idleSince = 0;
   /** When the backend has taken too long; Infinity while nothing is awaited. */
   deadline: number;
@@ -198,6 +200,7 @@ export class Connection implements ConnectOwner {
         if (!positive) return this.#lose("refused", `HELO was answered ${reply.code}`);
         return this.#ready(NO_EXTENSIONS);
       default:
+        if (!positive && step !== "data") this.refusals++;
         this.holder.reply(step, reply);
     }
   }

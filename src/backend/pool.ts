@@ -7,6 +7,7 @@ import type { Step } from "../smtp/client.ts";
 import type { Reuse } from "../policy/settings.ts";
 import type { Backend } from "./backend.ts";
 import { Connection, type Holder, type Loss, type Surroundings } from "./connection.ts";
+import { commonExtensions } from "../smtp/common_extensions.ts";
 import type { Extensions } from "../smtp/extensions.ts";
 
 /** Who wants a connection. Exactly one of the two is told, unless the request is cancelled. */
@@ -87,17 +88,22 @@ export class Pool {
     const now = this.around.now();
     if (!connection.quiet) return this.discard(connection);
     connection.idleSince = now;
-    if (this.#draining || this.#worn(connection, now)) {
-      this.#all.delete(connection);
-      return connection.quit();
-    }
+    if (this.#draining || this.#worn(connection, now)) return this.#leave(connection);
     connection.holder = new Idle(this, connection);
     this.#idle.get(connection.backend)!.push(connection);
+  }
+
+  /** Takes leave of a connection that nobody should use again. */
+  retire(connection: Connection): void {
+    if (connection.quiet) this.#leave(connection);
+    else this.discard(connection);
   }
 
   /** Gives back a connection whose transaction was given up before its message: RSET, then idle. */
   reset(connection: Connection): void {
     if (!connection.quiet) return this.discard(connection);
+    connection.idleSince = this.around.now();
+    if (this.#draining || this.#worn(connection, connection.idleSince)) return this.#leave(connection);
     connection.holder = new Resetting(this, connection);
     connection.send("rset", "RSET");
     connection.flush();
@@ -123,7 +129,7 @@ export class Pool {
     const seen = this.backends.map((backend) => backend.extensions);
     if (seen.some((extensions, i) => extensions !== this.#seen[i])) {
       this.#seen = seen;
-      this.#common = intersection(seen.filter((extensions) => extensions !== undefined));
+      this.#common = commonExtensions(seen.filter((extensions) => extensions !== undefined));
     }
     return this.#common;
   }
@@ -168,6 +174,11 @@ export class Pool {
     }
   }
 
+  #leave(connection: Connection): void {
+    this.#all.delete(connection);
+    connection.quit();
+  }
+
   #startProbe(backend: Backend, one: () => void, now: number): void {
     const waiting = [one];
     this.#probes.set(backend, waiting);
@@ -202,6 +213,7 @@ export class Pool {
   #worn(connection: Connection, now: number): boolean {
     return (
       connection.uses >= this.#reuse.uses ||
+      connection.refusals >= this.#reuse.refusals ||
       now - connection.openedAt > this.#reuse.age ||
       now - connection.idleSince > this.#reuse.idle
     );
@@ -315,24 +327,4 @@ class Resetting implements Holder {
 
   ready(): void {}
   drained(): void {}
-}
-
-/** The keywords that all have, with the smallest SIZE. */
-function intersection(all: readonly Extensions[]): Extensions | undefined {
-  if (all.length === 0) return undefined;
-  const common = new Map(all[0]);
-  for (const other of all.slice(1)) {
-    for (const [keyword, value] of common) {
-      const theirs = other.get(keyword);
-      if (theirs === undefined) common.delete(keyword);
-      else if (keyword === "SIZE") common.set(keyword, smallerSize(value, theirs));
-    }
-  }
-  return common;
-}
-
-/** RFC 1870 §4: no number, or 0, means no fixed limit. */
-export function smallerSize(one: string, other: string): string {
-  const sizes = [one, other].map(Number).filter((size) => size > 0);
-  return sizes.length === 0 ? "" : String(Math.min(...sizes));
 }

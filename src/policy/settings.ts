@@ -30,6 +30,8 @@ export interface Reuse {
   readonly uses: number;
   /** Milliseconds without a transaction. */
   readonly idle: number;
+  /** Refused commands: their count must not be held against the next client. */
+  readonly refusals: number;
   /** Past this many idle milliseconds RSET is asked first, to see whether the connection still lives. */
   readonly check: number;
 }
@@ -108,7 +110,7 @@ export const DEFAULTS: Omit<Settings, "hostname" | "listen" | "backends"> = {
     end: 600_000,
     rset: 20_000,
   },
-  reuse: { age: 600_000, uses: 1000, idle: 30_000, check: 5_000 },
+  reuse: { age: 600_000, uses: 1000, idle: 30_000, refusals: 3, check: 5_000 },
   bareLineFeeds: "reject",
   dial: "rcpt",
   relay: [],

@@ -18,7 +18,8 @@ export class Asking implements Taker, Holder {
     this.#pool = pool;
     this.#line = line;
     this.#done = done;
-    this.#request = pool.take(this, new Set(), false);
+    // A new connection: questions are rare, and one that was kept may have died.
+    this.#request = pool.take(this, new Set(), true);
   }
 
   /** The client does not want to know any more. */

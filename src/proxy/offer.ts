@@ -2,7 +2,7 @@
  * What EHLO offers a client: what the proxy can carry, cut down to what the backends offer, so that no client uses
  * what would be refused behind it (RFC 5321 §4.1.1.1).
  */
-import { smallerSize } from "../backend/pool.ts";
+import { smallerLimits, smallerSize } from "../smtp/common_extensions.ts";
 import type { Extensions } from "../smtp/extensions.ts";
 import { NO_EXTENSIONS } from "../smtp/extensions.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
@@ -30,6 +30,8 @@ export interface OfferSettings {
   readonly messageSize: number;
   readonly recipients: number;
   readonly messages: number;
+  /** VRFY, EXPN and ETRN where they are put to the backend. */
+  readonly relay: ReadonlySet<string>;
 }
 
 /** Makes offers, and remembers the last: backends seldom change what they offer. */
@@ -60,7 +62,7 @@ export class Offers {
   }
 
   #make(backend: Extensions, starttls: boolean): Offer {
-    const { hostname, messageSize, recipients, messages } = this.#settings;
+    const { hostname, messageSize, relay } = this.#settings;
     // These two the proxy does by itself: a chunk becomes DATA where the backend has no CHUNKING.
     const extensions = new Map([["PIPELINING", ""], ["CHUNKING", ""]]);
     for (const keyword of CARRIED) {
@@ -71,9 +73,8 @@ export class Offers {
     if (size !== undefined) extensions.set("SIZE", smallerSize(size, String(messageSize)));
     if (backend.has("BINARYMIME") && backend.has("CHUNKING")) extensions.set("BINARYMIME", "");
     const limits = backend.get("LIMITS");
-    if (limits !== undefined) {
-      extensions.set("LIMITS", smallerLimits(limits, { RCPTMAX: recipients, MAILMAX: messages }));
-    }
+    if (limits !== undefined) extensions.set("LIMITS", smallerLimits(limits, ownLimits(this.#settings)));
+    for (const keyword of relay) if (backend.has(keyword)) extensions.set(keyword, "");
     if (starttls) extensions.set("STARTTLS", "");
     const lines = [...extensions].map((
       [keyword, parameters],
@@ -82,16 +83,9 @@ export class Offers {
   }
 }
 
-/** RFC 9422: the backend's limits and ours, whichever is smaller. */
-function smallerLimits(theirs: string, ours: Readonly<Record<string, number>>): string {
-  const limits = new Map(Object.entries(ours));
-  for (const word of theirs.split(" ")) {
-    const [name, value] = word.toUpperCase().split("=");
-    const number = Number(value);
-    if (name !== undefined && /^[A-Z]+MAX$/.test(name) && number > 0) {
-      limits.set(name, Math.min(number, limits.get(name) ?? Infinity));
-    }
-  }
-  return [...limits].filter(([, number]) => number !== Infinity).map(([name, number]) => `${name}=${number}`)
-    .join(" ");
+function ownLimits({ recipients, messages }: OfferSettings): string {
+  const limits = { RCPTMAX: recipients, MAILMAX: messages };
+  return Object.entries(limits).filter(([, most]) => most !== Infinity).map(([name, most]) =>
+    `${name}=${most}`
+  ).join(" ");
 }

@@ -67,6 +67,7 @@ export class Proxy {
         messageSize: limits.messageSize,
         recipients: limits.recipients,
         messages: limits.messages,
+        relay: new Set(settings.relay),
       }),
       log,
       counters: this.counters,

@@ -34,6 +34,7 @@ export class Session implements WireOwner, TransactionOwner {
   #transactions = 0;
   #transactionAt = 0;
   #size = 0;
+  #ambiguous = false;
   #asking: Asking | undefined;
   /** The event that waits for its answer. */
   #event: ServerEvent | undefined;
@@ -143,7 +144,7 @@ export class Session implements WireOwner, TransactionOwner {
     this.#scope.abort?.abort();
     // After the end of data the backend's answer is still wanted; before it nothing may be delivered.
     if (this.#transaction?.committing) return;
-    this.#finish("lost", undefined);
+    this.#finish("lost");
     this.#over();
   }
 
@@ -155,6 +156,8 @@ export class Session implements WireOwner, TransactionOwner {
       helo: this.#helo === "" ? undefined : visible(this.#helo),
       tls: this.#wire.tls?.version,
       transactions: this.#transactions,
+      refusals: this.#server.refusals || undefined,
+      refusal: this.#server.lastRefusal,
       ms: Math.round(performance.now() - this.#openedAt),
       error: this.#error,
     });
@@ -208,8 +211,8 @@ export class Session implements WireOwner, TransactionOwner {
 
   /** Stops or resumes reading from the client, by who is slow. */
   #regulate(): void {
-    const pause = this.#backendSlow || this.#clientSlow ||
-      this.#server.buffered > this.#around.limits.inputBuffer;
+    const full = this.#event !== undefined && this.#server.buffered > this.#around.limits.inputBuffer;
+    const pause = this.#backendSlow || this.#clientSlow || full;
     if (pause === this.#paused || this.#gone) return;
     this.#paused = pause;
     if (pause) return this.#wire.pause();
@@ -220,7 +223,7 @@ export class Session implements WireOwner, TransactionOwner {
   /** The client has said all it will say: when all of it is answered, so are we. */
   #afterHalfClose(): void {
     if (this.#closing !== undefined || this.#event !== undefined || !this.#server.greeted) return;
-    if (this.#transaction !== undefined) this.#finish("lost", undefined);
+    if (this.#transaction !== undefined) this.#finish("lost");
     this.#closing = this.#around.now() + LINGER;
     this.#wire.close();
   }
@@ -231,9 +234,9 @@ export class Session implements WireOwner, TransactionOwner {
         this.#transaction?.body(event.content);
         return;
       case "fault":
-        return this.#finish("refused", event.fault);
+        return this.#finish("rejected", { fault: event.fault });
       case "rset":
-        return this.#finish("reset", undefined);
+        return this.#finish("reset");
       case "close":
         return this.#close();
     }
@@ -275,7 +278,7 @@ export class Session implements WireOwner, TransactionOwner {
   #hello(event: ServerEvent & { kind: "helo" }): void {
     const told = { ...this.#known(), helo: event.domain, verb: event.verb };
     this.#judge("helo", () => facts.greeted(told), () => {
-      this.#finish("reset", undefined);
+      this.#finish("reset");
       this.#helo = event.domain;
       this.#verb = event.verb;
       const { pool } = this.#around;
@@ -300,6 +303,7 @@ export class Session implements WireOwner, TransactionOwner {
     this.#transactions++;
     this.#transactionAt = performance.now();
     this.#size = 0;
+    this.#ambiguous = false;
     this.#around.counters.transactions++;
     const { pool, transaction } = this.#around;
     this.#transaction = new Transaction(event, pool, this, transaction);
@@ -394,14 +398,14 @@ export class Session implements WireOwner, TransactionOwner {
     const transaction = this.#transaction;
     if (event?.kind === "end" && transaction !== undefined) {
       if (this.#gone) this.#orphaned(transaction);
-      this.#finish(transaction.delivered ? "delivered" : "refused", given);
+      this.#finish(this.#ambiguous ? "ambiguous" : outcomeOf(given), { reply: given.code });
     }
     if (this.#gone) return event?.kind === "end" ? this.#over() : undefined;
     this.#server.answer(given, this.#around.now());
     if (
       this.#transaction !== undefined && (this.#server.phase === "ready" || this.#server.phase === "start")
     ) {
-      this.#finish("refused", given);
+      this.#finish(outcomeOf(given), { reply: given.code });
     }
     this.#pump();
   }
@@ -429,7 +433,7 @@ export class Session implements WireOwner, TransactionOwner {
         tls: this.#wire.tls,
         authenticated: false,
         utf8: this.#server.utf8,
-        id: `${this.id}-${this.#transactions}`,
+        id: this.#transactionId(),
         recipient,
         time: Date.now(),
       }),
@@ -442,19 +446,22 @@ export class Session implements WireOwner, TransactionOwner {
   }
 
   incident(what: "ambiguous" | "backend lost" | "no backend", detail: string): void {
-    if (what === "ambiguous") this.#around.counters.ambiguous++;
-    this.#around.log.warn(what, { id: `${this.id}-${this.#transactions}`, detail: visible(detail) });
+    if (what === "ambiguous") {
+      this.#ambiguous = true;
+      this.#around.counters.ambiguous++;
+    }
+    this.#around.log.warn(what, { id: this.#transactionId(), detail: visible(detail) });
   }
 
   /** The client left after the end of data, and now the backend has answered. */
   #orphaned(transaction: Transaction): void {
     if (!transaction.delivered) return;
     this.#around.counters.unacknowledged++;
-    this.#around.log.warn("committed, not acknowledged", { id: `${this.id}-${this.#transactions}` });
+    this.#around.log.warn("committed, not acknowledged", { id: this.#transactionId() });
   }
 
   /** The transaction is over, one way or another. */
-  #finish(outcome: "delivered" | "refused" | "reset" | "lost", given: Reply | string | undefined): void {
+  #finish(outcome: Outcome, detail: { readonly reply?: number; readonly fault?: string } = {}): void {
     const transaction = this.#transaction;
     if (transaction === undefined) return;
     this.#transaction = undefined;
@@ -462,16 +469,21 @@ export class Session implements WireOwner, TransactionOwner {
     transaction.abandon();
     if (transaction.delivered) this.#around.counters.delivered++;
     this.#around.log.info("transaction", {
-      id: `${this.id}-${this.#transactions}`,
+      id: this.#transactionId(),
       client: this.client,
       from: visible(transaction.mail.path.mailbox),
       to: transaction.accepted.map((rcpt) => visible(rcpt.path.mailbox)),
+      refused: transaction.refused || undefined,
       size: this.#size,
       outcome,
-      reply: typeof given === "object" ? given.code : given,
+      ...detail,
       backend: transaction.backend,
       ms: Math.round(performance.now() - this.#transactionAt),
     });
+  }
+
+  #transactionId(): string {
+    return `${this.id}-${this.#transactions}`;
   }
 
   // ---- ending ----
@@ -484,7 +496,7 @@ export class Session implements WireOwner, TransactionOwner {
   }
 
   #close(): void {
-    if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost", undefined);
+    if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost");
     this.#flush();
     this.#closing = this.#around.now() + LINGER;
     this.#wire.close();
@@ -496,9 +508,16 @@ export class Session implements WireOwner, TransactionOwner {
       id: this.id,
       cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
     });
-    if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost", undefined);
+    if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost");
     if (!this.#gone) this.#wire.abort();
   }
+}
+
+/** How a transaction ended. `ambiguous`: the backend has the whole message and did not say what became of it. */
+type Outcome = "delivered" | "ambiguous" | "deferred" | "rejected" | "reset" | "lost";
+
+function outcomeOf({ code }: Reply): Outcome {
+  return code < 300 ? "delivered" : code < 500 ? "deferred" : "rejected";
 }
 
 /** A greeting may only be 220, 421 or 554 (RFC 5321 §4.3.2). */

@@ -53,6 +53,8 @@ interface Sent {
 export class Transaction implements Taker, Holder {
   readonly mail: MailCommand;
   readonly accepted: RcptCommand[] = [];
+  /** Recipients that the backend refused. */
+  refused = 0;
   /** The backend that was asked last, for the log. */
   backend: string | undefined;
   /** Set once the backend has said 2yz to the end of data. */
@@ -322,7 +324,7 @@ export class Transaction implements Taker, Holder {
 
   /** A repeated command was refused, though the client believes it accepted. */
   #spoil(step: Step, reply: Reply): void {
-    if (this.#spoilt !== undefined) return;
+    this.#script.length = 0;
     // MAIL that the proxy answered itself: its refusal is the recipient's.
     this.#spoilt = step === "mail" ? reply : this.#backendFault();
     if (this.accepted.length > 0) this.#failed = this.#backendFault();
@@ -332,17 +334,20 @@ export class Transaction implements Taker, Holder {
     const spoilt = this.#failed ?? this.#spoilt!;
     this.#spoilt = undefined;
     this.#connection = undefined;
-    this.#pool.reset(connection);
+    this.#pool.retire(connection);
     this.#answer(spoilt);
   }
 
   #envelopeReplied(step: Step, connection: Connection, reply: Reply): void {
-    if (this.#spoilt !== undefined) return this.#reportSpoilt(connection);
     if (step === "mail" && reply.code >= 300) {
+      // Not given back: Postfix remembers the SIZE of a refused MAIL, and refuses the next client's MAIL for it.
       this.#connection = undefined;
-      this.#pool.release(connection);
+      this.#pool.retire(connection);
     }
-    if (step === "rcpt" && reply.code < 300) this.accepted.push(this.#rcpt!);
+    if (step === "rcpt") {
+      if (reply.code < 300) this.accepted.push(this.#rcpt!);
+      else this.refused++;
+    }
     this.#answer(reply);
   }
 

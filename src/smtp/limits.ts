@@ -19,9 +19,9 @@ export interface Limits {
   readonly recipients: number;
   /** Transactions of one session. */
   readonly messages: number;
-  /** Commands answered 5yz in one session: past it 421. */
+  /** Commands answered 5yz that end a session with 421: a person at a keyboard needs a few, a program gone wrong has no end. */
   readonly errors: number;
-  /** Recipients of one session answered 5yz: past it 421, since that is how addresses are guessed. */
+  /** Recipients answered 4yz or 5yz that end a session with 421: that many unknown ones are guesses. */
   readonly refusedRecipients: number;
   /** Commands of one session that move no mail (NOOP, RSET, VRFY, EHLO …), counted anew by each message. */
   readonly idleCommands: number;

@@ -219,10 +219,15 @@ function isEnvelopeId(value: string): boolean {
   return value !== "" && isPrintableXtext(value, 100);
 }
 
-/** A mailbox in UTF-8 may stand in the hex of xtext, so high bytes are taken; `<>` is xtext as it is. */
+/** `<>` is xtext as it is. */
 function isAuth(value: string): boolean {
-  const text = decodeXtext(value);
-  return text !== undefined && text !== "" && isText(text, 255);
+  return value !== "" && isTextXtext(value);
+}
+
+/** A mailbox in UTF-8 may stand in the hex of xtext (Postfix sends such an ORCPT), so high octets are taken. */
+function isTextXtext(xtext: string): boolean {
+  const text = decodeXtext(xtext);
+  return text !== undefined && isText(text, 255);
 }
 
 function isText(text: string, last: number): boolean {
@@ -255,7 +260,7 @@ function isOriginalRecipient(value: string, offered: Extensions): boolean {
   const address = value.slice(type + 1);
   return type === 5 && value.slice(0, type).toLowerCase() === "utf-8"
     ? isUtf8Address(address, offered.has("SMTPUTF8"))
-    : isPrintableXtext(address, 500);
+    : isTextXtext(address);
 }
 
 /** The atom of RFC 822 §3.3, which RFC 3461 means: no specials and nothing above 127. */

@@ -77,7 +77,7 @@ function isIn(set: number, code: number): boolean {
 // Made once: a flood of bad commands makes no garbage.
 const NOT_BRACKETED = fault("the address must stand in angle brackets, as in <local-part@domain>");
 const NO_RECIPIENT = fault("a recipient cannot be empty; allowed are <local-part@domain> and <Postmaster>");
-const NO_LOCAL_PART = fault('nothing before the "@"; a local part of 1 to 64 octets is needed');
+const NO_LOCAL_PART = fault('nothing before the "@"; a local part of 1 to 255 octets is needed');
 const NO_DOMAIN = fault('no "@" and domain after the local part');
 const NOT_CLOSED = fault('no ">" after the domain; a domain may hold letters, digits, hyphens and dots');
 const BAD_DOT = fault("a dot begins or ends the local part or follows another; dots may only separate");

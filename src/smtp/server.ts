@@ -433,8 +433,14 @@ export class Server {
     if (refusal !== undefined && this.#mode !== "closed") this.#fatal(refusal);
   }
 
+  /** What this side refused: how often, and the last time with which words. */
+  refusals = 0;
+  lastRefusal: string | undefined;
+
   /** A refusal of this session's, with its reference. */
   refusal([code, enhanced, text]: Refusal): Reply {
+    this.refusals++;
+    this.lastRefusal = `${code} ${text}`;
     return reply(code, enhanced, `${text} [ref ${this.options.ref}]`);
   }
 

@@ -271,11 +271,8 @@ describe("the envelope repeated is not believed blindly:", () => {
        < 250 2.1.0 Ok
        > RCPT TO:<b@mx.example>
        < 550 5.1.1 b does not know him
-       > RCPT TO:<c@mx.example> NOTIFY=NEVER
-       < 250 2.1.5 Ok
-       > RSET
+       > QUIT
     ${FAILED}
-       < 250 2.0.0 Reset
     (then)
     C: DATA
     ${FAILED}
@@ -293,15 +290,8 @@ describe("the envelope repeated is not believed blindly:", () => {
        > <connect b>
        > MAIL FROM:<a@client.example>
        < 550 5.7.1 not from there
-       > RCPT TO:<b@mx.example>
-       < 503 5.5.1 no sender
-       > RCPT TO:<c@mx.example> NOTIFY=NEVER
-       < 503 5.5.1 no sender
-       > RCPT TO:<d@mx.example>
-       < 503 5.5.1 no sender
-       > RSET
+       > QUIT
     ${FAILED}
-       < 250 2.0.0 Reset
     C: DATA
     ${FAILED}`,
   );
@@ -334,8 +324,6 @@ describe("backends take turns:", () => {
       S: 250 2.1.0 Ok
       C: RSET
       S: 250 2.0.0 Ok
-         > RSET
-         < 250 2.0.0 Reset
          > QUIT
       (then)`).join("")
     }`,
@@ -353,8 +341,6 @@ describe("backends take turns:", () => {
     S: 250 2.1.0 Ok
     C: RSET
     S: 250 2.0.0 Ok
-       > RSET
-       < 250 2.0.0 Reset
        > QUIT
     (then)
     C: MAIL FROM:<2@client.example>
@@ -364,8 +350,6 @@ describe("backends take turns:", () => {
     S: 250 2.1.0 Ok
     C: RSET
     S: 250 2.0.0 Ok
-       > RSET
-       < 250 2.0.0 Reset
        > QUIT
     (6 seconds pass)
     C: MAIL FROM:<3@client.example>

@@ -245,6 +245,25 @@ describe("starting", () => {
   );
 });
 
+test("SIGHUP ends nothing: a running message is finished, new clients are served", async () => {
+  const own = await ScriptedBackend.start();
+  const proxy = await startProxy(own.address);
+  try {
+    own.script = on({ dot: { after: 300 } });
+    const busy = await proxy.client();
+    const sending = busy.send(letter().bytes);
+    await sleep(100);
+    proxy.signal("SIGHUP");
+    expect(told((await sending).heard)).toMatch(/^250/);
+    expect(proxy.ended, proxy.log).toBe(false);
+    expect(await healthy(() => proxy.client())).toBe(true);
+    await busy.quit();
+  } finally {
+    await proxy.stop();
+    await own.stop();
+  }
+}, 20_000);
+
 describe("stopping with SIGTERM", () => {
   test(
     "a running message is finished, an idle session gets 421, new ones are refused, and it exits 0",

@@ -122,6 +122,12 @@ describe("the Received field", () => {
       '"q"',
       "a\\b",
       "x\tby",
+      "gr\xc3\xbc\xc3\x9fe.example",
+      "\xfc\xdf\xff",
+      "\x1b[31mred",
+      "a\x7fb",
+      "<x>",
+      "[127.0.0.1",
       "x".repeat(250),
     ];
     for (const name of names) {

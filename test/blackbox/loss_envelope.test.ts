@@ -114,6 +114,39 @@ describe("rule 10: a backend that goes while a pipelined group is under way", ()
   }
 });
 
+test(
+  "rule 5: a recipient that was taken, and is refused when asked anew on another connection, is not dropped in silence",
+  async () => {
+    for (const body of ["DATA", "BDAT"]) {
+      let died = false;
+      at.backend.script = on({
+        RCPT: (m) => {
+          if (died) return m.line.includes("one@") ? { reply: "550 5.1.1 gone now" } : undefined;
+          if (!m.line.includes("two@")) return undefined;
+          died = true;
+          return { then: "close" };
+        },
+      });
+      const client = await at.proxy.client();
+      const { id, bytes } = letter();
+      const heard = [told(await client.ask(MAIL))];
+      for (const name of ["one", "two", "three", "four"]) heard.push(told(await client.ask(rcpt(name))));
+      await client.write(
+        body === "DATA" ? "DATA\r\n" : Buffer.concat([bytesOf(`BDAT ${bytes.length} LAST\r\n`), bytes]),
+      );
+      let last = await client.hear();
+      if (code(last) === "354") {
+        await client.write(stuff(bytes));
+        last = await client.hear();
+      }
+      honest(heard, last, at.backend.delivered(id));
+      await goesOn(client);
+      await client.quit();
+    }
+  },
+  20_000,
+);
+
 describe("rule 10: a backend that goes between two commands", () => {
   const WHEN: readonly (readonly [string, readonly string[]])[] = [
     ["after MAIL", [MAIL]],

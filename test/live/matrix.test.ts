@@ -12,7 +12,7 @@ import {
   expectUnnoticed,
   only,
 } from "../support/live_checks.ts";
-import { exchanges, type Transaction } from "../support/live_conversation.ts";
+import { exchanges, masked, type Transaction } from "../support/live_conversation.ts";
 import {
   difficultBody,
   type Dsn,
@@ -47,6 +47,9 @@ const postfix: Sender = {
   send: (given, target) => stage.postfixSender.send(given, target),
 };
 const SENDERS = [swaks, swaksPipelining, curl, smtplib, nodemailer, postfix, msmtp, snail, netSmtp, exim];
+/** Postfix's words at MAIL, at the end of data, and at a chunk. */
+const TOO_LARGE =
+  /^552 5\.3\.4 (Message size exceeds fixed limit|Error: message file too big|Chunk exceeds message size limit)$/;
 const DSN: Dsn = { ret: "HDRS", envid: "QQ+2B314159+3D", notify: ["SUCCESS", "FAILURE"] };
 
 let stage: LiveStage;
@@ -115,11 +118,13 @@ function letters(sender: Sender, name: ReceiverName): void {
   });
 
   test("octets above 127 arrive as they are", async () => {
-    const { front } = await arrives(sender, name, letter({ body: eightBitBody() }));
+    // s-nail declares a charset and keeps to it.
+    const body = sender === snail ? Buffer.from("Grüße aus Köln, 日本語\r\n") : eightBitBody();
+    const { front } = await arrives(sender, name, letter({ body }));
     expect(front.content.includes("Grüße aus Köln, 日本語")).toBe(true);
   });
 
-  if (sender.can.has("exact")) {
+  if (sender !== snail) {
     test("dots, empty lines and lines of 5,000 octets arrive as they are", async () => {
       expect((await arrives(sender, name, letter({ body: difficultBody() }))).report.ok).toBe(true);
     });
@@ -130,8 +135,8 @@ function letters(sender: Sender, name: ReceiverName): void {
       const sent = letter({ to: ["jürgen@live.example"], sender: "grüße-", subject: "Grüße" });
       const { front } = await arrives(sender, name, sent);
       expect(front.mail.line).toMatch(/ SMTPUTF8( |$)/);
-      expect(Buffer.from(front.recipients[0]!.line, "latin1").toString()).toStartWith(
-        "RCPT TO:<jürgen@live.example>",
+      expect(Buffer.from(front.recipients[0]!.line, "latin1").toString()).toMatch(
+        / TO:<jürgen@live\.example>/,
       );
     });
   }
@@ -149,8 +154,13 @@ function letters(sender: Sender, name: ReceiverName): void {
 
   if (sender.can.has("bdat")) {
     test("uses BDAT, and the chunks arrive as they are", async () => {
-      const { front } = await arrives(sender, name, letter({ body: longBody(50_000) }));
+      const sent = letter({ body: longBody(50_000) });
+      const { front } = await arrives(sender, name, sent);
       expect(front.verb).toBe("BDAT");
+      // A receiver without CHUNKING gets DATA.
+      if (name !== "the demo backend") {
+        expect(only(stage.lane(name).back, sent).verb).toBe(name === "Postfix" ? "BDAT" : "DATA");
+      }
     });
   }
 
@@ -178,7 +188,7 @@ function refusals(sender: Sender): void {
       const { report, front } = partial
         ? await arrives(sender, "Postfix", sent, 1)
         : await deliver(sender, "Postfix", sent);
-      expect(front.recipients.map(({ reply }) => reply)).toEqual(["250 2.1.5 Ok", text]);
+      expect(front.recipients.map(({ reply }) => reply).sort()).toEqual(["250 2.1.5 Ok", text]);
       expect(report.ok).toBe(false);
       if (!partial) expect(front.verb).toBeUndefined();
       if (sender.name !== "nodemailer") expect(report.said.replace(/\\n|\s+/g, " ")).toContain(text.slice(4));
@@ -189,7 +199,7 @@ function refusals(sender: Sender): void {
     const sent = letter({ to: ["nobody@live.example"] });
     const { report, front } = await deliver(sender, "Postfix", sent);
     expect(report.ok).toBe(false);
-    expect(front.content.length).toBe(0);
+    expect(front.outcome).toMatch(/^5/);
     expectNothingStored(stage.lane("Postfix"), sent);
   });
 
@@ -201,12 +211,13 @@ function refusals(sender: Sender): void {
     const [front] = lane.front.heard(sent.token);
     // Postfix, nodemailer and msmtp look at the SIZE of EHLO and do not even try.
     if (front === undefined) return expect(offered()).toContain(`SIZE ${SIZE_LIMIT}`);
-    expect(front.outcome).toMatch(
-      /^552 5\.3\.4 (Message size exceeds fixed limit|Error: message file too big)$/,
-    );
+    expect(front.exchanges.some(({ reply, end }) => TOO_LARGE.test(end ?? reply))).toBe(true);
     expectRelayed(front, only(lane.back, sent));
     await sender.send(sent, stage.direct("Postfix"));
-    expectUnnoticed(front, only(lane.direct, sent));
+    const direct = only(lane.direct, sent);
+    // The proxy's own field may bring a message past the limit one chunk earlier.
+    if (front.verb !== "BDAT") expectUnnoticed(front, direct);
+    expect(masked(direct.outcome)).toBe(masked(front.outcome));
     expectNothingStored(lane, sent);
   });
 }

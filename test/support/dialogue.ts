@@ -10,7 +10,8 @@
  *     (drain)                            the proxy is told to stop
  *     (then)                             what follows is said only when all before has been settled
  *     (meanwhile)                        the same, where a backend speaks without being asked
- *     (on b)                             what follows is about the last connection to backend b
+ *     (on b)                             what follows is about the last connection to backend b, or of them all
+ *     (on the first connection)          it is about that one
  *     (the backend stops reading), (the backend reads again), and the same for the client
  *     (the client is not read), (the client is read)    what the proxy does about that
  *     and whatever `events` names. Where the transcript has one of them, or a lost peer, nothing is sent ahead.
@@ -20,7 +21,7 @@ import type { Plugin } from "../../src/policy/plugin.ts";
 import { type Direction, Player, type Way, WAYS } from "./dialogue_player.ts";
 import { Scene, type SceneOptions } from "./dialogue_scene.ts";
 import { readTranscript, type Step } from "./dialogue_script.ts";
-import { withTimers } from "./fake_timers.ts";
+import { FakeTimers, withTimers } from "./fake_timers.ts";
 
 /** What a dialogue is played with. Given as a function, it is made anew for each of the three. */
 export interface DialogueOptions extends SceneOptions {
@@ -28,6 +29,8 @@ export interface DialogueOptions extends SceneOptions {
   readonly events?: Readonly<Record<string, Direction>>;
   /** Why this cannot be sent ahead. */
   readonly notPipelined?: string;
+  /** Why this cannot come octet by octet. */
+  readonly notInPieces?: string;
   /** Looks at what the transcript does not show. */
   readonly after?: (scene: Scene) => void;
 }
@@ -40,6 +43,7 @@ export function dialogue(name: string, given: Given | (() => Given), transcript:
   const steps = readTranscript(transcript);
   for (const way of WAYS) {
     if (way === "pipelined" && options().notPipelined !== undefined) continue;
+    if (way === "byte by byte" && options().notInPieces !== undefined) continue;
     const title = way === "whole" ? name : `${name} (${way})`;
     test(title, () => play(steps, options(), way));
   }
@@ -50,9 +54,11 @@ function optionsOf(given: Given): DialogueOptions {
   return "onError" in given ? { plugins: [given as Plugin] } : given as DialogueOptions;
 }
 
-async function play(steps: readonly Step[], options: DialogueOptions, way: Way): Promise<void> {
-  const scene = new Scene(options);
-  const player = new Player(scene, steps, options.events ?? {}, way);
-  await withTimers(scene.timers, () => player.run());
-  options.after?.(scene);
+function play(steps: readonly Step[], options: DialogueOptions, way: Way): Promise<void> {
+  const timers = new FakeTimers();
+  return withTimers(timers, async () => {
+    const scene = new Scene(options, timers);
+    await new Player(scene, steps, options.events ?? {}, way).run();
+    options.after?.(scene);
+  });
 }

@@ -12,38 +12,70 @@ export type Way = typeof WAYS[number];
 /** What a stage direction does. */
 export type Direction = (scene: Scene) => void;
 
+const MILLISECONDS = new Map([["millisecond", 1], ["second", 1000], ["minute", 60_000], ["hour", 3_600_000]]);
+
 export class Player {
   readonly #scene: Scene;
   readonly #steps: readonly Step[];
-  readonly #events: Readonly<Record<string, Direction>>;
+  readonly #directions: ReadonlyMap<string, Direction>;
   readonly #way: Way;
-  /** The next step of the backend's leg that was not played yet. */
-  #backendLeg: Step[];
+  /** The backends' leg, how much of it was played, and up to where dials have taken what answers them. */
+  readonly #leg: readonly Step[];
+  #played = 0;
+  #claimed = 0;
+  /** The connection that is spoken of. */
   #backend: FakeBackend | undefined;
-  #ended = new Set<object>();
+  /** Wires whose end the transcript has told. */
+  readonly #ended = new Set<object>();
   #at: Step | undefined;
 
-  constructor(scene: Scene, steps: readonly Step[], events: Readonly<Record<string, Direction>>, way: Way) {
+  constructor(scene: Scene, steps: readonly Step[], own: Readonly<Record<string, Direction>>, way: Way) {
     this.#scene = scene;
     this.#steps = steps;
-    this.#events = events;
+    this.#directions = new Map([...this.#usual(), ...Object.entries(own)]);
     this.#way = way;
-    this.#backendLeg = steps.filter(({ kind }) => kind === ">" || kind === "<");
+    this.#leg = steps.filter(({ kind }) => kind === ">" || kind === "<");
     const usual = scene.onDial;
     scene.onDial = (dial, name) => {
-      const [connect, next] = this.#backendLeg;
-      const told = connect?.word?.startsWith("connect") === true;
-      if (!told || next?.kind !== "<") return usual(dial, name);
-      if (next.word === "refuse") dial.refuse();
-      else if (next.word !== "silence") scene.accept(dial, name);
+      const answer = this.#answerToDial();
+      if (answer === undefined) usual(dial, name);
+      else if (answer.word === "refuse") dial.refuse();
+      else if (answer.word !== "silence") scene.accept(dial, name);
     };
+  }
+
+  #usual(): [string, Direction][] {
+    const reads = (whose: () => Scene["wire"], paused: boolean) => () => {
+      this.#expect(whose().paused === paused, `the client is ${paused ? "" : "not "}read`);
+    };
+    return [
+      ["then", () => {}],
+      ["meanwhile", () => {}],
+      ["drain", (scene) => scene.drain()],
+      ["the backend stops reading", () => this.#current().wire.read(0)],
+      ["the backend reads again", () => this.#current().wire.read()],
+      ["the client stops reading", ({ wire }) => wire.read(0)],
+      ["the client reads again", ({ wire }) => wire.read()],
+      ["the client is not read", reads(() => this.#scene.wire, true)],
+      ["the client is read", reads(() => this.#scene.wire, false)],
+    ];
+  }
+
+  /** The `<` that follows the `<connect>` of the dial just made; undefined where the handshake is not shown. */
+  #answerToDial(): Step | undefined {
+    let at = Math.max(this.#played, this.#claimed);
+    while (this.#leg[at]?.word === "abort" || this.#leg[at]?.word === "close") at++;
+    if (!this.#leg[at]?.word?.startsWith("connect")) return undefined;
+    const answer = this.#leg[at + 1]?.kind === "<" ? this.#leg[at + 1] : undefined;
+    this.#claimed = at + (answersDial(answer) ? 2 : 1);
+    return answer;
   }
 
   async run(): Promise<void> {
     await this.#scene.rest();
-    for (const scene of scenes(this.#steps)) {
-      if (this.#way === "pipelined") await this.#ahead(scene);
-      else await this.#inTurn(scene);
+    for (const part of parts(this.#steps)) {
+      if (this.#way === "pipelined") await this.#ahead(part);
+      else await this.#inTurn(part);
     }
     this.#quiet("the end");
   }
@@ -72,35 +104,39 @@ export class Player {
     for (const step of steps.filter(({ kind }) => kind === "S")) await this.#perform([step]);
   }
 
-  async #perform(run: readonly Step[]): Promise<void> {
+  #perform(run: readonly Step[]): Promise<void> | void {
     const step = this.#at = run[0]!;
+    if (step.kind === ">" || step.kind === "<") this.#played += run.length;
     switch (step.kind) {
       case "C":
         return step.word === undefined
           ? this.#speak(run, (octets) => this.#scene.send(octets))
           : this.#client(step.word);
       case "<":
-        this.#backendLeg.splice(0, run.length);
-        if (step.word !== undefined) return this.#backendDoes(step.word);
-        return this.#speak(run, (octets) => {
-          this.#current().send(octets);
-          this.#scene.settle();
-        });
+        return step.word === undefined ? this.#reply(run) : this.#backendDoes(step);
       case "S":
         return this.#heard(step);
       case ">":
-        this.#backendLeg.shift();
         return this.#told(step);
       case "direction":
         return this.#direct(step.word!);
     }
   }
 
+  // ---- what is done ----
+
   async #speak(run: readonly Step[], send: (octets: string) => void): Promise<void> {
     const octets = run.map((step) => step.octets).join("");
-    if (this.#way === "byte by byte") { for (const octet of octets) send(octet); }
-    else send(octets);
+    for (const write of this.#way === "byte by byte" ? octets : [octets]) send(write);
     await this.#scene.rest();
+  }
+
+  #reply(run: readonly Step[]): Promise<void> {
+    const backend = this.#current();
+    return this.#speak(run, (octets) => {
+      backend.send(octets);
+      this.#scene.settle();
+    });
   }
 
   async #client(word: string): Promise<void> {
@@ -112,11 +148,10 @@ export class Player {
     await this.#scene.rest();
   }
 
-  async #backendDoes(word: string): Promise<void> {
-    // What was said in answer to a dial has been done there.
-    if (word === "refuse" || word === "silence") return;
+  async #backendDoes(step: Step): Promise<void> {
+    if (answersDial(step)) return;
     const { wire } = this.#current();
-    if (word === "close") wire.sendClose();
+    if (step.word === "close") wire.sendClose();
     else wire.reset();
     this.#ended.add(wire);
     await this.#scene.rest();
@@ -124,66 +159,53 @@ export class Player {
 
   async #direct(words: string): Promise<void> {
     const scene = this.#scene;
-    const time = /^(\d+) (millisecond|second|minute|hour)s? pass(?:es)?$/.exec(words);
-    const on = /^on ([a-z]+)$/.exec(words);
-    if (time) {
-      return scene.pass(
-        Number(time[1]) * { millisecond: 1, second: 1000, minute: 60_000, hour: 3_600_000 }[time[2]!]!,
-      );
-    }
-    if (on) {
-      this.#backend = scene.connections.findLast(({ name }) => name === on[1]) ??
-        this.#fail(`no connection to ${on[1]}`);
-    } else if (words === "drain") scene.drain();
-    else if (words === "the backend stops reading") this.#current().wire.read(0);
-    else if (words === "the backend reads again") this.#current().wire.read();
-    else if (words === "the client stops reading") scene.wire.read(0);
-    else if (words === "the client reads again") scene.wire.read();
-    else if (words === "the client is not read") this.#expect(scene.wire.paused, "the client is read");
-    else if (words === "the client is read") this.#expect(!scene.wire.paused, "the client is not read");
-    else if (words !== "meanwhile" && words !== "then") {
-      (this.#events[words] ?? this.#fail(`nothing is known of (${words})`))(scene);
-    }
+    const [, count, unit] = /^(\d+) (\w+?)s? pass(?:es)?$/.exec(words) ?? [];
+    const [, place, name] = /^on (?:the (first|second|third) connection|([a-z]+))$/.exec(words) ?? [];
+    if (count !== undefined) return scene.pass(Number(count) * MILLISECONDS.get(unit!)!);
+    if (place !== undefined) this.#backend = scene.connections[["first", "second", "third"].indexOf(place)];
+    else if (name !== undefined) this.#backend = scene.connections.findLast((one) => one.name === name);
+    else (this.#directions.get(words) ?? this.#fail(`nothing is known of (${words})`))(scene);
     await scene.rest();
   }
 
   // ---- what is seen ----
 
-  /** The connection that is spoken of: the last one, unless a direction said otherwise. */
   #current(): FakeBackend {
-    const last = this.#scene.connections.at(-1) ?? this.#fail("no backend was dialled");
-    if (this.#backend === undefined || last !== this.#last) this.#backend = last;
-    this.#last = last;
-    return this.#backend;
+    return this.#backend ??= this.#next() ?? this.#fail("no backend was dialled");
   }
 
-  #last: FakeBackend | undefined;
+  /** The connection that was made after the one spoken of. */
+  #next(): FakeBackend | undefined {
+    const { connections } = this.#scene;
+    return connections[this.#backend === undefined ? 0 : connections.indexOf(this.#backend) + 1];
+  }
 
   #heard(step: Step): void {
     const { heard, wire } = this.#scene;
     if (step.word !== undefined) return this.#endOf(wire, step.word, "the client's connection");
-    const end = heard.indexOf("\r\n") + 2;
-    const line = heard.slice(0, end);
-    this.#expect(end > 1 && matches(line, step.octets), "the client hears otherwise");
-    const rest = line[3] === "-" && this.#restOfReply(step)
-      ? /^(?:\d{3}-.*\r\n)*\d{3} .*\r\n/.exec(heard)?.[0].length
-      : end;
-    this.#scene.heard = heard.slice(rest ?? this.#fail("the reply does not end"));
+    const line = heard.slice(0, heard.indexOf("\r\n") + 2);
+    this.#expect(matches(line, step.octets), "the client hears otherwise");
+    const more = line[3] === "-" && this.#standsForMore(step)
+      ? /^(?:\d{3}-.*\r\n)*\d{3} .*\r\n/.exec(heard)
+      : [line];
+    this.#scene.heard = heard.slice(more?.[0]!.length ?? this.#fail("the reply does not end"));
   }
 
   /** Whether a step's "…" stands for more lines: when the transcript shows none of them. */
-  #restOfReply(step: Step): boolean {
+  #standsForMore(step: Step): boolean {
     const next = this.#steps[this.#steps.indexOf(step) + 1];
-    return step.octets.endsWith(`${REST}\r\n`) &&
-      !(next?.kind === "S" && next.octets.startsWith(step.octets.slice(0, 3)));
+    const shows = next?.kind === "S" && next.octets.startsWith(step.octets.slice(0, 3));
+    return step.octets.endsWith(`${REST}\r\n`) && !shows;
   }
 
   #told(step: Step): void {
     if (step.word?.startsWith("connect")) return this.#dialled(step.word.slice("connect ".length));
-    const backend = this.#current();
     if (step.word !== undefined) {
-      return this.#endOf(backend.wire, step.word, `the connection to ${backend.name}`);
+      return this.#endOf(this.#current().wire, step.word, `the connection to ${this.#current().name}`);
     }
+    // A connection that says no more is followed by the next one, where the transcript does not show the dial.
+    if (this.#backend?.seen === "") this.#backend = this.#next() ?? this.#backend;
+    const backend = this.#current();
     const { seen } = backend;
     const open = step.octets.endsWith(`${REST}\r\n`);
     const length = open ? seen.indexOf("\r\n") + 2 : step.octets.length;
@@ -192,17 +214,12 @@ export class Player {
     if (step.octets === "QUIT\r\n") this.#ended.add(backend.wire);
   }
 
-  #dials = 0;
   #dialled(name: string): void {
-    const refused = this.#backendLeg[0]?.word === "refuse" || this.#backendLeg[0]?.word === "silence";
-    if (refused) return;
-    const { connections } = this.#scene;
-    const backend = connections.findLast((one) => name === "" || one.name === name);
-    this.#expect(
-      backend !== undefined && backend === connections.at(-1),
-      `${name || "a backend"} is not dialled`,
-    );
-    this.#dials = connections.length;
+    if (answersDial(this.#leg[this.#played])) return;
+    const backend = this.#next();
+    const wanted = backend !== undefined && (name === "" || backend.name === name);
+    this.#expect(wanted, `${name || "a backend"} is not dialled`);
+    this.#backend = backend;
   }
 
   #endOf(wire: Scene["wire"], word: string, whose: string): void {
@@ -213,15 +230,12 @@ export class Player {
   /** Nothing was said or done that the transcript does not show. */
   #quiet(where: string): void {
     const { heard, wire, connections } = this.#scene;
-    const before = `before ${where}`;
-    this.#expect(heard === "", `${before} the client hears more`);
-    for (const backend of connections) {
-      this.#expect(backend.seen === "", `${before} ${backend.name} hears more`);
-    }
+    this.#expect(heard === "", `before ${where} the client hears more`);
+    for (const { name, seen } of connections) this.#expect(seen === "", `before ${where} ${name} hears more`);
     for (const each of [wire, ...connections.map((one) => one.wire)]) {
       const told = each.ended === undefined || each.ended === "end" || this.#ended.has(each);
       const whose = each === wire ? "the client's connection" : "a connection to a backend";
-      this.#expect(told, `${before} ${whose} was ended (${each.ended})`);
+      this.#expect(told, `before ${where} ${whose} was ended (${each.ended})`);
     }
   }
 
@@ -231,19 +245,18 @@ export class Player {
 
   #fail(fault: string): never {
     const { heard, connections, log } = this.#scene;
-    const legs = connections.map((one, i) =>
-      `  backend ${one.name} (${i + 1}): ${JSON.stringify(shown(one.seen))}`
+    const legs = connections.map(({ name, seen }, i) =>
+      `  backend ${name} (${i + 1}): ${JSON.stringify(shown(seen))}`
     );
     const faults = log.filter(({ event }) => event === "fault").map(({ fields }) =>
       `  fault: ${fields["cause"]}`
     );
     const at = this.#at === undefined ? "" : `\n  at line ${this.#at.number}: ${this.#at.line}`;
-    throw new Error(
-      [`${fault}${at}`, `  client: ${JSON.stringify(shown(heard))}`, ...legs, ...faults].join("\n"),
-    );
+    throw new Error([fault + at, `  client: ${JSON.stringify(shown(heard))}`, ...legs, ...faults].join("\n"));
   }
 }
 
+/** Whether a line is what the transcript says, with the licence that it takes. */
 function matches(line: string, expected: string): boolean {
   const strip = (text: string) =>
     expected.includes("[ref]")
@@ -254,28 +267,32 @@ function matches(line: string, expected: string): boolean {
   return line.startsWith(start) || (start.endsWith(" ") && line === `${start.slice(0, -1)}\r\n`);
 }
 
-/** What makes something happen. How a dial is answered has been said when it was made. */
-function isCause({ kind, word }: Step): boolean {
-  if (kind === "<") return word !== "refuse" && word !== "silence";
-  return kind === "C" || kind === "direction";
+/** How a dial is answered is said when it is made. */
+function answersDial(step: Step | undefined): boolean {
+  return step?.kind === "<" && (step.word === "refuse" || step.word === "silence");
+}
+
+/** What makes something happen. */
+function isCause(step: Step): boolean {
+  return step.kind === "C" || step.kind === "direction" || (step.kind === "<" && !answersDial(step));
 }
 
 /** What cannot be sent ahead of. */
-function isBarrier(step: Step): boolean {
-  return step.kind === "direction" || (step.kind === "C" && step.word !== undefined) ||
-    (step.kind === "<" && (step.word === "close" || step.word === "reset"));
+function isBarrier({ kind, word }: Step): boolean {
+  return kind === "direction" || (kind === "C" && word !== undefined) ||
+    (kind === "<" && (word === "close" || word === "reset"));
 }
 
 /** Parts of a transcript, each starting at a barrier. */
-function scenes(steps: readonly Step[]): Step[][] {
-  const parts: Step[][] = [[]];
+function parts(steps: readonly Step[]): Step[][] {
+  const all: Step[][] = [[]];
   for (const [i, step] of steps.entries()) {
     const before = steps[i - 1]?.kind;
     const unasked = step.kind === "<" && (before === "S" || before === "C");
-    if (isBarrier(step) || unasked) parts.push([]);
-    parts.at(-1)!.push(step);
+    if (isBarrier(step) || unasked) all.push([]);
+    all.at(-1)!.push(step);
   }
-  return parts;
+  return all;
 }
 
 /** Steps that are one write are kept together: what the client says, or a backend, without anything between. */

@@ -15,7 +15,7 @@ import type { Surroundings } from "../../src/proxy/surroundings.ts";
 import type { Limits } from "../../src/smtp/limits.ts";
 import { latin1, latin1Text, type Reply, reply } from "../../src/smtp/reply.ts";
 import { FakeBackend } from "./fake_backend.ts";
-import { type FakeDial, FakeEvents, FakeNetwork, FakeWire } from "./fake_network.ts";
+import { type FakeDial, FakeEvents, FakeNetwork, FakeWire, LOCAL, NOBODY } from "./fake_network.ts";
 import { FakeTimers, promisesSettle } from "./fake_timers.ts";
 
 /** How the proxy is set, and what its backends are like. */
@@ -63,7 +63,7 @@ export interface Entry {
 
 export class Scene {
   readonly events = new FakeEvents();
-  readonly timers = new FakeTimers();
+  readonly timers: FakeTimers;
   readonly network = new FakeNetwork(this.events);
   readonly pool: Pool;
   readonly counters = new Counters();
@@ -83,7 +83,9 @@ export class Scene {
   readonly #around: Surroundings;
   #draining = false;
 
-  constructor(options: SceneOptions = {}) {
+  /** Its clock is that of `timers`. */
+  constructor(options: SceneOptions = {}, timers: FakeTimers = new FakeTimers()) {
+    this.timers = timers;
     this.#extensions = options.extensions ?? EXTENSIONS;
     this.pool = this.#makePool(options);
     this.#around = this.#makeSurroundings(options);
@@ -136,6 +138,7 @@ export class Scene {
         messageSize: limits.messageSize,
         recipients: limits.recipients,
         messages: limits.messages,
+        relay: new Set(options.relay),
       }),
       log: { info: (event, fields) => note(event)(fields), warn: (event, fields) => note(event)(fields) },
       counters: this.counters,
@@ -146,8 +149,7 @@ export class Scene {
   }
 
   #makeWire(host: string): FakeWire {
-    const nobody = { data() {}, drain() {}, end() {}, close() {} };
-    const wire = new FakeWire(this.events, nobody, { host, port: 50_000 }, { host: "192.0.2.25", port: 25 });
+    const wire = new FakeWire(this.events, NOBODY, { host, port: 50_000 }, LOCAL);
     wire.onWritten = (bytes) => void (this.heard += latin1Text(bytes));
     wire.owner = new Session(wire, this.#around, () => void (this.over = true));
     return wire;

@@ -11,12 +11,17 @@ import type {
   ConnectOwner,
   Endpoint,
   Listener,
+  ListenOptions,
   Network,
   TlsFacts,
   Wire,
   WireOwner,
 } from "../../src/net/wire.ts";
 
+/** Where the proxy is. */
+export const LOCAL: Address = { host: "192.0.2.25", port: 25 };
+/** Owner of a wire that has none yet. */
+export const NOBODY: WireOwner = { data() {}, drain() {}, end() {}, close() {} };
 /** What a spoilt view is filled with. */
 const SPOILT = 0xa5;
 /** Turns of the queue after which something must be running in a circle. */
@@ -129,8 +134,9 @@ export class FakeWire implements Wire {
     return this.#over;
   }
 
-  /** The peer sends octets. */
+  /** The peer sends octets. While a handshake is awaited, octets that are none of it break the connection. */
   send(bytes: Uint8Array): void {
+    if (this.handshake !== undefined) return this.#finish(new Error("EPROTO"));
     this.#inbox.push(bytes);
     this.#events.later(() => this.#deliver());
   }
@@ -230,7 +236,7 @@ export class FakeDial implements Connecting {
 
   open(): FakeWire {
     const remote = "host" in this.endpoint ? this.endpoint : { host: "unix", port: 0 };
-    const wire = new FakeWire(this.#events, this.#owner, remote, { host: "192.0.2.25", port: 40_000 });
+    const wire = new FakeWire(this.#events, this.#owner, remote, LOCAL);
     this.#events.later(() => !this.cancelled && this.#owner.open(wire));
     return wire;
   }
@@ -240,10 +246,12 @@ export class FakeDial implements Connecting {
   }
 }
 
-/** Hands every dial to the test. */
+/** Hands every dial to the test, and brings the clients that the test makes up. */
 export class FakeNetwork implements Network {
   readonly events: FakeEvents;
   onDial: (dial: FakeDial) => void = (dial) => dial.refuse();
+  /** Who listens, and until when. */
+  readonly listening: ListenOptions[] = [];
 
   constructor(events: FakeEvents) {
     this.events = events;
@@ -255,7 +263,18 @@ export class FakeNetwork implements Network {
     return dial;
   }
 
-  listen(): Promise<Listener> {
-    throw new Error("nobody listens on a fake network");
+  listen(options: ListenOptions): Promise<Listener> {
+    this.listening.push(options);
+    const close = () => void this.listening.splice(this.listening.indexOf(options), 1);
+    return Promise.resolve({ address: LOCAL, close });
+  }
+
+  /** A client from this address comes to the first listener; undefined where nobody listens. */
+  call(host: string): FakeWire | undefined {
+    const [options] = this.listening;
+    if (options === undefined) return undefined;
+    const wire = new FakeWire(this.events, NOBODY, { host, port: 50_000 }, LOCAL);
+    wire.owner = options.accept(wire);
+    return wire;
   }
 }

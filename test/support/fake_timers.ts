@@ -1,13 +1,15 @@
 /**
- * Timers that a test fires by hand, for code that takes `setTimeout` from the air. They stand in for the real ones
- * only while `withTimers` runs.
+ * Timers and a clock that a test moves by hand, for code that takes them from the air. They stand in for the real
+ * ones only while `withTimers` runs.
  */
 import { setImmediate } from "node:timers";
 
 interface Timer {
   readonly id: number;
-  readonly due: number;
+  due: number;
   readonly body: () => void;
+  /** Milliseconds until it fires again. */
+  readonly every: number | undefined;
 }
 
 /** Time and what waits for it, in milliseconds. */
@@ -17,8 +19,8 @@ export class FakeTimers {
   #last = 0;
   #timers: Timer[] = [];
 
-  set(body: () => void, after = 0): number {
-    this.#timers.push({ id: ++this.#last, due: this.now + after, body });
+  set(body: () => void, after = 0, every?: number): number {
+    this.#timers.push({ id: ++this.#last, due: this.now + after, body, every });
     return this.#last;
   }
 
@@ -26,11 +28,14 @@ export class FakeTimers {
     this.#timers = this.#timers.filter((timer) => timer.id !== id);
   }
 
-  /** Moves the clock on and fires what is due; false when nothing was. */
+  /** Moves the clock on and fires what is due, each timer once; false when nothing was. */
   advance(milliseconds: number): boolean {
     this.now += milliseconds;
     const due = this.#timers.filter((timer) => timer.due <= this.now);
-    this.#timers = this.#timers.filter((timer) => timer.due > this.now);
+    for (const timer of due) {
+      if (timer.every === undefined) this.clear(timer.id);
+      else timer.due = this.now + timer.every;
+    }
     for (const { body } of due) body();
     return due.length > 0;
   }
@@ -38,15 +43,19 @@ export class FakeTimers {
 
 /** Runs `body` with these timers in place of the real ones. */
 export async function withTimers<T>(timers: FakeTimers, body: () => Promise<T>): Promise<T> {
-  const { setTimeout, clearTimeout } = globalThis;
+  const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
   Object.assign(globalThis, {
     setTimeout: (run: () => void, after: number) => timers.set(run, after),
     clearTimeout: (id: number) => timers.clear(id),
+    setInterval: (run: () => void, every: number) => timers.set(run, every, every),
+    clearInterval: (id: number) => timers.clear(id),
   });
+  Object.defineProperty(performance, "now", { value: () => timers.now, configurable: true });
   try {
     return await body();
   } finally {
-    Object.assign(globalThis, { setTimeout, clearTimeout });
+    Object.assign(globalThis, { setTimeout, clearTimeout, setInterval, clearInterval });
+    Reflect.deleteProperty(performance, "now");
   }
 }
 

@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import { expect } from "bun:test";
 import { eventually } from "./blackbox_wait.ts";
-import { masked, type Transaction } from "./live_conversation.ts";
+import { type Exchange, masked, type Transaction } from "./live_conversation.ts";
 import type { Letter } from "./live_letters.ts";
 import { HOSTNAME } from "./live_proxy.ts";
 import type { ReceiverName } from "./live_receivers.ts";
@@ -33,20 +33,34 @@ export function takeReceived(content: Buffer): { field: Record<string, string | 
 
 /** The commands of the envelope, their replies, the message and its reply are the same on both sides of the proxy. */
 export function expectRelayed(front: Transaction, back: Transaction): void {
-  expect(back.mail).toEqual(front.mail);
-  expect(back.recipients).toEqual(front.recipients);
+  expect(asWritten(back.mail)).toEqual(asWritten(front.mail));
+  // After a refused MAIL the rest of what was pipelined is nobody's but the proxy's to answer.
+  const recipients = front.mail.reply.startsWith("2") ? front.recipients : [];
+  expect(back.recipients.map(asWritten)).toEqual(recipients.map(asWritten));
+  // Without a recipient or a message there is nothing more to be relayed; the proxy answers DATA and BDAT by itself.
+  if (back.verb === undefined) return expect(front.outcome).not.toMatch(/^[23]/);
   expect(back.outcome).toBe(front.outcome);
-  if (back.verb === undefined) return expect(front.verb).toBeUndefined();
-  expectSameBytes(takeReceived(back.content).rest, front.content);
+  const { rest } = takeReceived(back.content);
+  // What is refused halfway need not have got there in full.
+  expectSameBytes(
+    rest,
+    back.outcome.startsWith("2") ? front.content : front.content.subarray(0, rest.length),
+  );
 }
 
-/** The sender said and heard the same through the proxy as past it (queue ids apart). */
+/** Verbs are anyone's to write large or small (RFC 5321 §2.4); all else is to stay as it is. */
+function asWritten({ line, reply }: Exchange): { line: string; reply: string } {
+  return { line: line.replace(/^[a-z]+ (?:from|to)/i, (verb) => verb.toUpperCase()), reply };
+}
+
+/** The sender said and heard the same through the proxy as past it. */
 export function expectUnnoticed(through: Transaction, direct: Transaction): void {
+  // A sender that pipelines and gives up at the first refusal may or may not have sent the rest by then.
   const seen = ({ exchanges }: Transaction) =>
-    exchanges.map(({ line, reply, end }) => ({
+    exchanges.filter(({ reply }) => reply !== "").map(({ line, reply, end }) => ({
       line: sized(line),
       reply: masked(reply),
-      ...(end === undefined ? {} : { end: masked(end) }),
+      end: masked(end ?? ""),
     }));
   expect(seen(through)).toEqual(seen(direct));
   expect(through.hello).toBe(direct.hello);

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import { createServer } from "node:net";
 import process from "node:process";
 import { eventually } from "./blackbox_wait.ts";
 
@@ -69,6 +70,29 @@ export function run(command: readonly string[], options: RunOptions = {}): Promi
         stderr: Buffer.concat(err).toString("latin1"),
       });
     });
+  });
+}
+
+const given = new Set<number>();
+
+/**
+ * A free port for a server that is started later. It lies below the range that the kernel takes ports for
+ * outgoing connections from (32768 and up), so that none of the many connections of a run gets it first.
+ */
+export async function serverPort(): Promise<number> {
+  for (;;) {
+    const port = 18_000 + Math.floor(Math.random() * 14_000);
+    if (given.has(port) || !await bindable(port)) continue;
+    given.add(port);
+    return port;
+  }
+}
+
+function bindable(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }
 

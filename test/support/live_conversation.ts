@@ -128,7 +128,18 @@ export function transactions(recorded: Recorded): Transaction[] {
   return list;
 }
 
-/** What differs from run to run in a reply: a queue id. */
+/**
+ * A reply without what may differ from run to run (a queue id, the message's size with its trace fields) and
+ * without the words of those that the proxy gives in the receiver's place: to a chunk that is not the last, to
+ * DATA where no recipient was accepted, and to what comes out of order.
+ */
 export function masked(reply: string): string {
-  return reply.replace(/(queued as|id=|Ok: queued as) ?[0-9A-Za-z-]+/g, "$1 ID");
+  return reply
+    .replace(/(?:: \d+ bytes)? queued as [0-9A-Za-z]+/, " queued as ID")
+    .replace(/^250 2\.0\.0 (?:Ok: \d+ bytes|\d+ octets received)$/, "250 2.0.0 (chunk)")
+    .replace(/^503 5\.5\.1 .*$/, "503 5.5.1 (out of order)")
+    .replace(
+      /^554 5\.5\.1 (?:Error: no valid recipients|No valid recipients \[ref \w+\])$/,
+      "554 5.5.1 (no recipients)",
+    );
 }

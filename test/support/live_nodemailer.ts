@@ -8,13 +8,13 @@ import type { Report, Sender, Target } from "./live_senders.ts";
 interface Answer {
   readonly response?: string;
   readonly rejected?: readonly string[];
-  readonly rejectedErrors?: readonly { readonly response?: string }[];
+  readonly rejectedErrors?: readonly { readonly response?: string | undefined }[] | undefined;
   readonly message?: string;
 }
 
 export const nodemailer: Sender = {
   name: "nodemailer",
-  can: new Set(["eight", "exact", "utf8", "partial", "dsn", "starttls", "implicit", "size"]),
+  can: new Set(["eight", "exact", "utf8", "partial", "dsn", "starttls", "implicit"]),
   send: (letter, target) => send(letter, target),
 };
 
@@ -36,7 +36,7 @@ async function send(letter: Letter, { port, security, ca }: Target): Promise<Rep
         raw: letter.content,
         ...(dsn === undefined ? {} : {
           dsn: {
-            id: dsn.envid,
+            id: fromXtext(dsn.envid),
             return: dsn.ret === "FULL" ? "full" : "headers",
             notify: [...dsn.notify],
             recipient: letter.to[0],
@@ -56,4 +56,9 @@ function told({ message, response, rejectedErrors }: Answer): string {
   return [message, response, ...(rejectedErrors ?? []).map((error) => error.response)].filter(Boolean).join(
     "\n",
   );
+}
+
+/** It writes xtext by itself. */
+function fromXtext(text: string): string {
+  return text.replace(/\+([0-9A-F]{2})/g, (_, octet: string) => String.fromCharCode(parseInt(octet, 16)));
 }

@@ -113,7 +113,6 @@ function common(folder: string): string[] {
     "inet_interfaces = 127.0.0.1",
     "inet_protocols = ipv4",
     "mydestination =",
-    "mynetworks =",
     "alias_maps =",
     "alias_database =",
     "smtpd_peername_lookup = no",

@@ -2,9 +2,9 @@
 // one smtpd port for each way out, since a content filter is a route that no table has to be made for.
 import { Buffer } from "node:buffer";
 import { stuff } from "./blackbox_bytes.ts";
-import { freePort } from "./blackbox_proxy.ts";
 import { RawClient } from "./blackbox_client.ts";
 import { eventually } from "./blackbox_wait.ts";
+import { serverPort } from "./live_children.ts";
 import type { Letter } from "./live_letters.ts";
 import { type Delivered, Postfix, postfixMissing } from "./live_postfix.ts";
 import type { Report, Sender, Target } from "./live_senders.ts";
@@ -14,7 +14,7 @@ export class PostfixSender implements Sender {
   readonly name = "Postfix";
   readonly missing = postfixMissing();
   readonly can = new Set(
-    ["eight", "exact", "utf8", "partial", "dsn", "starttls", "implicit", "size"] as const,
+    ["eight", "exact", "utf8", "partial", "dsn", "starttls", "implicit"] as const,
   );
   readonly #ways: ReadonlyMap<string, number>;
   readonly #postfix: Postfix;
@@ -28,7 +28,7 @@ export class PostfixSender implements Sender {
     const ways = new Map<string, number>();
     const listeners: string[] = [];
     for (const target of targets) {
-      const port = await freePort();
+      const port = await serverPort();
       ways.set(wayOf(target), port);
       const filter = `${target.security}:[127.0.0.1]:${target.port}`;
       listeners.push(`127.0.0.1:${port} inet n - n - - smtpd -o content_filter=${filter}`);

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { freePort, greets } from "./blackbox_proxy.ts";
-import { Daemon } from "./live_children.ts";
+import { greets } from "./blackbox_proxy.ts";
+import { Daemon, serverPort } from "./live_children.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const POLICIES = fileURLToPath(new URL("../../policies/", import.meta.url));
@@ -35,8 +35,8 @@ export const HOSTNAME = "mx.live.example";
 
 /** Starts `serve POLICY` and waits until it greets. */
 export async function startLiveProxy(options: LiveProxyOptions): Promise<LiveProxy> {
-  const port = await freePort();
-  const tlsPort = options.tls === undefined ? 0 : await freePort();
+  const port = await serverPort();
+  const tlsPort = options.tls === undefined ? 0 : await serverPort();
   const runtime = options.runtime === "Deno" ? [DENO, "run", "-A"] : [process.execPath];
   const listen = [`127.0.0.1:${port}`, ...(tlsPort === 0 ? [] : [`tls://127.0.0.1:${tlsPort}`])];
   const daemon = new Daemon(

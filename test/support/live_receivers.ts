@@ -3,8 +3,8 @@
 import { Buffer } from "node:buffer";
 import { chmodSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort, greets } from "./blackbox_proxy.ts";
-import { Daemon, findProgram } from "./live_children.ts";
+import { greets } from "./blackbox_proxy.ts";
+import { Daemon, findProgram, serverPort } from "./live_children.ts";
 import { NOBODY, Postfix } from "./live_postfix.ts";
 import { HOSTNAME } from "./live_proxy.ts";
 
@@ -37,7 +37,7 @@ export const REFUSED: ReadonlyMap<string, string> = new Map([
 
 /** Takes `you`, `me`, `jürgen` and `list1` … `list50` at live.example. */
 export async function postfixReceiver(folder: string): Promise<Receiver> {
-  const port = await freePort();
+  const port = await serverPort();
   const names = ["you", "me", "jürgen", ...Array.from({ length: 50 }, (_, i) => `list${i + 1}`)];
   const maps = [...names, "closed", "full"].map((name) => `{ ${name}@live.example = box/ }`).join(" ");
   const postfix = await Postfix.start({
@@ -45,6 +45,7 @@ export async function postfixReceiver(folder: string): Promise<Receiver> {
     port,
     main: [
       `myhostname = ${HOSTNAME}`,
+      "mynetworks =",
       `message_size_limit = ${SIZE_LIMIT}`,
       "virtual_mailbox_domains = live.example",
       `virtual_mailbox_base = ${folder}/mail`,
@@ -70,7 +71,7 @@ export async function postfixReceiver(folder: string): Promise<Receiver> {
 
 /** Takes everything, or refuses what `refuse` (smtp-sink's own options) says. */
 export async function sinkReceiver(folder: string, refuse: readonly string[] = []): Promise<Receiver> {
-  const port = await freePort();
+  const port = await serverPort();
   const dumps = join(folder, "dumps");
   mkdirSync(dumps);
   chmodSync(dumps, 0o777);

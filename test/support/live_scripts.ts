@@ -32,7 +32,7 @@ print("REFUSED", refused)
 sys.exit(1 if refused else 0)
 `;
 
-/** Perl: Net::SMTP, the message in chunks of 700 octets where CHUNKING is offered. */
+/** Perl: Net::SMTP, the message in chunks of 6,000 octets where CHUNKING is offered. */
 export const NET_SMTP = `
 use strict; use JSON::PP; use MIME::Base64; use Net::SMTP;
 my $order = decode_json(do { local $/; <STDIN> });
@@ -54,7 +54,7 @@ if ($accepted) {
   if (defined $smtp->supports("CHUNKING")) {
     # Net::SMTP itself turns bdat on for BODY=BINARYMIME only.
     \${*$smtp}{net_smtp_chunking} = 1;
-    my @chunks = unpack("(a700)*", $content);
+    my @chunks = unpack("(a6000)*", $content);
     my $last = pop @chunks;
     for my $chunk (@chunks) { $smtp->bdat($chunk) or die "chunk refused: " . $smtp->message }
     $smtp->bdatlast($last) or $ok = 0;

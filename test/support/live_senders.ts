@@ -37,8 +37,7 @@ export type Ability =
   | "dsn"
   | "bdat"
   | "starttls"
-  | "implicit"
-  | "size";
+  | "implicit";
 
 export interface Sender {
   readonly name: string;
@@ -52,8 +51,10 @@ function absent(program: string, debian = program): string | undefined {
   return findProgram(program) === undefined ? `Debian package ${debian} is not installed` : undefined;
 }
 
-function report({ status, stdout, stderr }: Finished): Report {
-  return { ok: status === 0, said: `${stdout}\n${stderr}` };
+/** @param refusal how a refused recipient looks in its output, where the exit code does not tell of one among others */
+function report({ status, stdout, stderr }: Finished, refusal?: RegExp): Report {
+  const said = `${stdout}\n${stderr}`;
+  return { ok: status === 0 && refusal?.test(said) !== true, said };
 }
 
 /** Hands a file with the message to `work`. */
@@ -73,7 +74,7 @@ const host = ({ security }: Target) => security === "plain" ? "127.0.0.1" : "loc
 export const curl: Sender = {
   name: "curl",
   missing: absent("curl"),
-  can: new Set(["eight", "exact", "utf8", "partial", "starttls", "implicit", "size"]),
+  can: new Set(["eight", "exact", "utf8", "partial", "starttls", "implicit"]),
   send: (letter, target) =>
     withFile(letter.content, async (path) => {
       const { port, security, ca } = target;
@@ -93,6 +94,7 @@ export const curl: Sender = {
           "-T",
           path,
         ]),
+        /^< [45]\d\d /m,
       );
     }),
 };
@@ -103,11 +105,13 @@ export async function swaksTls(): Promise<string | undefined> {
   return status === 0 ? undefined : "Debian package libnet-ssleay-perl is not installed";
 }
 
+const SWAKS_REFUSAL = /^<\*\* /m;
+
 export const swaks: Sender = {
   name: "swaks",
   missing: absent("swaks"),
-  // Its own treatment of line ends and dots is not touched; the tap shows what it makes of a letter.
-  can: new Set(["eight", "exact", "partial", "starttls", "implicit"]),
+  // It adds an empty line to the end.
+  can: new Set(["eight", "partial", "starttls", "implicit"]),
   send: (letter, target) =>
     withFile(letter.content, async (path) => {
       const { port, security, ca } = target;
@@ -131,6 +135,7 @@ export const swaks: Sender = {
             : [security === "starttls" ? "--tls" : "--tls-on-connect", "--tls-verify"]),
           ...(ca === undefined ? [] : ["--tls-ca-path", ca]),
         ]),
+        SWAKS_REFUSAL,
       );
     }),
 };
@@ -138,7 +143,7 @@ export const swaks: Sender = {
 export const swaksPipelining: Sender = {
   ...swaks,
   name: "swaks --pipeline",
-  can: new Set(["eight", "exact", "partial"]),
+  can: new Set(["eight", "partial"]),
   send: (letter, target) =>
     withFile(letter.content, async (path) => {
       const words = [
@@ -152,6 +157,7 @@ export const swaksPipelining: Sender = {
       ];
       return report(
         await run(["swaks", "--server", `127.0.0.1:${target.port}`, ...words, "--data", `@${path}`]),
+        SWAKS_REFUSAL,
       );
     }),
 };
@@ -159,7 +165,7 @@ export const swaksPipelining: Sender = {
 export const msmtp: Sender = {
   name: "msmtp",
   missing: absent("msmtp"),
-  can: new Set(["eight", "exact", "dsn", "starttls", "implicit", "size"]),
+  can: new Set(["eight", "exact", "dsn", "starttls", "implicit"]),
   send: async (letter, target) => {
     const { port, security, ca } = target;
     const words = [
@@ -211,9 +217,9 @@ export const snail: Sender = {
       ...(security === "starttls" ? ["smtp-use-starttls"] : []),
       ...(ca === undefined ? [] : ["tls-verify=strict", `tls-ca-file=${ca}`]),
     ];
-    const words = ["s-nail", "-n", "-:/", "-vv", ...settings.flatMap((setting) => ["-S", setting])];
+    const words = ["s-nail", "-:/", "-vv", ...settings.flatMap((setting) => ["-S", setting])];
     return report(
-      await run([...words, "-r", letter.from, "-s", letter.token, "--", ...letter.to], {
+      await run([...words, "-r", letter.from, "-s", letter.token, ...letter.to], {
         input: unixForm(body),
       }),
     );
@@ -230,7 +236,7 @@ function scripted(command: readonly string[], letter: Letter, target: Target): P
 export const smtplib: Sender = {
   name: "Python's smtplib",
   missing: absent("python3"),
-  can: new Set(["eight", "exact", "utf8", "partial", "dsn", "starttls", "implicit", "size"]),
+  can: new Set(["eight", "exact", "utf8", "partial", "dsn", "starttls", "implicit"]),
   send: async (letter, target) => report(await scripted(["python3", "-c", SMTPLIB], letter, target)),
 };
 
@@ -249,7 +255,7 @@ export const exim: Sender = {
     : process.getuid?.() === 0
     ? undefined
     : "Exim with a configuration of ours needs root",
-  can: new Set(["eight", "exact", "bdat", "partial", "starttls", "size"]),
+  can: new Set(["eight", "exact", "bdat", "partial", "starttls"]),
   send: async (letter, target) => {
     const folder = mkdtempSync(join(tmpdir(), "sallyport-exim-"));
     try {
@@ -270,8 +276,9 @@ async function sendWithExim(folder: string, letter: Letter, target: Target): Pro
     [program, "-C", configuration, "-odf", "-oi", "-f", letter.from, "--", ...letter.to],
     { input: unixForm(letter.content) },
   );
-  const log = (await run(["sh", "-c", `cat ${folder}/*log`])).stdout;
-  return { ok: / => /.test(log) && !/ (\*\*|==) /.test(log), said: `${log}\n${stderr}` };
+  // What it cannot write to its log goes to stderr.
+  const said = (await run(["sh", "-c", `cat ${folder}/*log`])).stdout + stderr;
+  return { ok: / => /.test(said) && !/ (\*\*|==) /.test(said), said };
 }
 
 function eximConfiguration(folder: string, program: string, { port, security }: Target): string {
