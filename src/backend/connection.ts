@@ -68,10 +68,6 @@ export class Connection implements ConnectOwner {
     this.#connecting = around.network.connect(backend.endpoint, this);
   }
 
-  get dead(): boolean {
-    return this.#dead;
-  }
-
   /** Nothing is owed, nothing unread, nothing unsent: fit for another transaction. */
   get quiet(): boolean {
     return !this.#dead && this.#client.quiet && this.#out.length === 0 && this.#wire!.queued === 0;

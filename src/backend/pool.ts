@@ -2,24 +2,13 @@
  * The backends and the open connections to them: who gets which, when another is tried, what is kept for later.
  * Failing over happens here and at once, and only for connections that carry nothing yet.
  */
-import type { Reply } from "../smtp/reply.ts";
-import type { Step } from "../smtp/client.ts";
 import type { Reuse } from "../policy/settings.ts";
 import type { Backend } from "./backend.ts";
-import { Connection, type Holder, type Loss, type Surroundings } from "./connection.ts";
+import { Attempt, type Request, type Taker } from "./attempt.ts";
+import { Connection, type Holder, type Surroundings } from "./connection.ts";
+import { Idle, Resetting } from "./kept.ts";
 import { commonExtensions } from "../smtp/common_extensions.ts";
 import type { Extensions } from "../smtp/extensions.ts";
-
-/** Who wants a connection. Exactly one of the two is told, unless the request is cancelled. */
-export interface Taker {
-  taken(connection: Connection): void;
-  unavailable(reason: string): void;
-}
-
-/** A request for a connection under way. */
-export interface Request {
-  cancel(): void;
-}
 
 /** How long a backend that could not be reached is asked last. */
 const SHUNNED = 5_000;
@@ -218,113 +207,4 @@ export class Pool {
       now - connection.idleSince > this.#reuse.idle
     );
   }
-}
-
-/** One request for a connection, backend after backend. */
-class Attempt implements Request, Holder {
-  readonly #pool: Pool;
-  readonly #taker: Taker;
-  readonly #order: readonly Backend[];
-  readonly #fresh: boolean;
-  #next = 0;
-  #trying: Connection | undefined;
-  #over = false;
-
-  constructor(pool: Pool, taker: Taker, order: readonly Backend[], fresh: boolean) {
-    this.#pool = pool;
-    this.#taker = taker;
-    this.#order = order;
-    this.#fresh = fresh;
-  }
-
-  /** Tries an idle connection of the next backend, or a new one. */
-  advance(reason: string): void {
-    const backend = this.#order[this.#next];
-    if (backend === undefined) {
-      this.#over = true;
-      return this.#taker.unavailable(reason);
-    }
-    const idle = this.#fresh ? undefined : this.#pool.idle(backend);
-    if (idle === undefined) {
-      this.#next++;
-      this.#trying = this.#pool.open(backend, this);
-    } else if (this.#pool.doubtful(idle)) {
-      this.#trying = idle;
-      idle.holder = this;
-      idle.send("rset", "RSET");
-      idle.flush();
-    } else this.#give(idle);
-  }
-
-  cancel(): void {
-    if (this.#over) return;
-    this.#over = true;
-    if (this.#trying !== undefined) this.#pool.discard(this.#trying);
-  }
-
-  ready(connection: Connection): void {
-    this.#give(connection);
-  }
-
-  reply(_step: Step, reply: Reply): void {
-    const connection = this.#trying!;
-    if (reply.code < 300) return this.#give(connection);
-    this.#pool.discard(connection);
-    this.advance("a connection kept open refused RSET");
-  }
-
-  lost(loss: Loss): void {
-    this.#pool.forget(this.#trying!);
-    this.advance(loss.detail);
-  }
-
-  drained(): void {}
-
-  #give(connection: Connection): void {
-    this.#over = true;
-    connection.uses++;
-    this.#taker.taken(connection);
-  }
-}
-
-/** Holds an idle connection: whatever it says now means its end. */
-class Idle implements Holder {
-  readonly #pool: Pool;
-  readonly #connection: Connection;
-
-  constructor(pool: Pool, connection: Connection) {
-    this.#pool = pool;
-    this.#connection = connection;
-  }
-
-  lost(): void {
-    this.#pool.forget(this.#connection);
-  }
-
-  ready(): void {}
-  reply(): void {}
-  drained(): void {}
-}
-
-/** Holds a connection until its RSET is answered. */
-class Resetting implements Holder {
-  readonly #pool: Pool;
-  readonly #connection: Connection;
-
-  constructor(pool: Pool, connection: Connection) {
-    this.#pool = pool;
-    this.#connection = connection;
-  }
-
-  reply(_step: Step, reply: Reply): void {
-    if (reply.code < 300) this.#pool.release(this.#connection);
-    else this.#pool.discard(this.#connection);
-  }
-
-  lost(): void {
-    this.#pool.forget(this.#connection);
-  }
-
-  ready(): void {}
-  drained(): void {}
 }

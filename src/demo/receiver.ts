@@ -15,7 +15,6 @@ export class Receiver implements WireOwner {
   readonly #maildir: Maildir;
   readonly #ended: (receiver: Receiver) => void;
   readonly #server = new Server({
-    hostname: NAME,
     limits: LIMITS,
     bareLineFeeds: "reject",
     relay: new Set(),

@@ -245,8 +245,12 @@ export class BunWire extends OrderedWire {
     this.#socket.terminate();
   }
 
-  /** The peer did not close in time. */
+  /**
+   * A closing wire's peer did not close in time. Bun arms a timer of 120 s on every socket unasked, so this is told
+   * of wires that are not closing at all: how long those may be silent is their owners' business.
+   */
   lingered(): void {
+    if (!this.#closing) return;
     if (this.queued > 0) {
       this.failed(codedError("ETIMEDOUT", "Cannot close in order: the peer does not read"));
     } else this.abort();

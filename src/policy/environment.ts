@@ -2,11 +2,10 @@
  * The environment that the shipped policies read, so that they run unedited.
  */
 import { hostname } from "node:os";
-import { isIP } from "node:net";
 import process from "node:process";
-import type { Endpoint } from "../net/wire.ts";
-import { SettingsError } from "./policy.ts";
+import { BACKEND_FORMS, backendAddress, isDomain, LISTEN_FORMS, listenAddress } from "./address.ts";
 import type { BackendAddress, ListenAddress, TlsFiles } from "./settings.ts";
+import { SettingsError } from "./settings_error.ts";
 
 /** What the variables say. Undefined where one is not set and has no default. */
 export interface Environment {
@@ -19,92 +18,68 @@ export interface Environment {
   readonly notices: readonly string[];
 }
 
-type Variables = Readonly<Record<string, string | undefined>>;
+/** Names and values, as in `process.env`. */
+export type Variables = Readonly<Record<string, string | undefined>>;
 type Note = (variable: string, given: string, allowed: string) => void;
-
-const ADDRESS = "host:port or [IPv6]:port";
 
 /**
  * Reads the SALLYPORT_ variables.
  * @throws SettingsError naming every variable that cannot be used
  */
 export function environment(variables: Variables = process.env): Environment {
+  const { environment, mistakes } = readEnvironment(variables);
+  if (mistakes.length > 0) throw new SettingsError(mistakes, environment.tls);
+  return environment;
+}
+
+/** Reads them, and names the mistakes. In their places stand values that make no mistake of their own. */
+export function readEnvironment(
+  variables: Variables,
+): { readonly environment: Environment; readonly mistakes: readonly string[] } {
   const mistakes: string[] = [];
   const note: Note = (variable, given, allowed) =>
     mistakes.push(`${variable}: ${JSON.stringify(given)} was given; allowed is ${allowed}`);
-  const listen = listenAddresses(variables["SALLYPORT_LISTEN"], note);
-  const read: Environment = {
+  const environment = {
+    listen: listenAddresses(variables["SALLYPORT_LISTEN"], note),
     hostname: ownName(variables["SALLYPORT_HOSTNAME"], note),
-    listen,
     backends: backendAddresses(variables["SALLYPORT_BACKEND"], note),
     tls: tlsFiles(variables["SALLYPORT_TLS_CERT"], variables["SALLYPORT_TLS_KEY"], mistakes),
     relayDomains: domains(variables["SALLYPORT_RELAY_DOMAINS"], note),
     notices: notices(variables, note),
   };
-  if (mistakes.length > 0) throw new SettingsError(mistakes);
-  return read;
+  return { environment, mistakes };
 }
 
 function words(text: string | undefined): string[] {
   return (text ?? "").split(/[\s,]+/).filter((word) => word !== "");
 }
 
+/** Stands where an address could not be read; it is never listened at nor dialled. */
+const UNREADABLE = { host: "unreadable.invalid", port: 1 };
+
 function listenAddresses(given: string | undefined, note: Note): ListenAddress[] {
   const names = words(given);
-  const addresses: ListenAddress[] = [];
-  for (const name of names.length === 0 ? ["127.0.0.1:2525"] : names) {
-    const implicitTls = name.startsWith("tls://");
-    const endpoint = endpointOf(implicitTls ? name.slice(6) : name, 0);
-    if (endpoint === undefined) {
-      note(
-        "SALLYPORT_LISTEN",
-        name,
-        `${ADDRESS}, with tls:// before it for implicit TLS, unix:PATH or fd:NUMBER; several with commas`,
-      );
-    } else addresses.push({ name, endpoint, implicitTls });
-  }
-  return addresses;
+  return (names.length === 0 ? ["127.0.0.1:2525"] : names).map((name) => {
+    const address = listenAddress(name);
+    if (address === undefined) note("SALLYPORT_LISTEN", name, LISTEN_FORMS);
+    return address ?? { name, endpoint: UNREADABLE, implicitTls: false };
+  });
 }
 
 function backendAddresses(given: string | undefined, note: Note): BackendAddress[] {
-  const addresses: BackendAddress[] = [];
-  for (const name of words(given)) {
-    const endpoint = name.startsWith("fd:") ? undefined : endpointOf(name, 1);
-    if (endpoint === undefined) {
-      note(
-        "SALLYPORT_BACKEND",
-        name,
-        `${ADDRESS} or unix:PATH; several with commas (lmtp:// and smtps:// are not there yet)`,
-      );
-    } else addresses.push({ name, endpoint });
-  }
-  return addresses;
-}
-
-function endpointOf(text: string, lowestPort: number): Endpoint | undefined {
-  if (text.startsWith("unix:")) return text.length > 5 ? { path: text.slice(5) } : undefined;
-  const descriptor = /^fd:(\d{1,4})$/.exec(text);
-  if (descriptor) return { fd: Number(descriptor[1]) };
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]+|\*)):(\d{1,5})$/.exec(text);
-  if (!match) return undefined;
-  const host = match[1] ?? (match[2] === "*" ? "0.0.0.0" : match[2]!);
-  const port = Number(match[3]);
-  if (port < lowestPort || port > 65_535) return undefined;
-  if (match[1] !== undefined && isIP(host) !== 6) return undefined;
-  // Digits and dots that are no IPv4 address would be looked up as a name, or read as another address.
-  if (/^[\d.]+$/.test(host) && isIP(host) !== 4) return undefined;
-  return { host, port };
+  return words(given).map((name) => {
+    const address = backendAddress(name);
+    if (address === undefined) note("SALLYPORT_BACKEND", name, BACKEND_FORMS);
+    return address ?? { name, endpoint: UNREADABLE };
+  });
 }
 
 function ownName(given: string | undefined, note: Note): string {
-  if (given === undefined || given === "") return isDomain(hostname()) ? hostname() : "localhost";
-  if (!isDomain(given)) note("SALLYPORT_HOSTNAME", given, "a domain name");
-  return given;
-}
-
-function isDomain(text: string): boolean {
-  return text.length <= 253 &&
-    text.split(".").every((label) => /^(?!-)[A-Za-z0-9_-]{1,63}$/.test(label) && !label.endsWith("-"));
+  const fallback = isDomain(hostname()) ? hostname() : "localhost";
+  if (given === undefined || given === "") return fallback;
+  if (isDomain(given)) return given;
+  note("SALLYPORT_HOSTNAME", given, "a domain name");
+  return fallback;
 }
 
 function tlsFiles(

@@ -1,18 +1,31 @@
 /**
  * `definePolicy`: settings as an operator writes them, completed by the defaults, with every mistake named at once.
  */
-import type { Plugin } from "./plugin.ts";
-import { DEFAULTS, type Settings } from "./settings.ts";
+import process from "node:process";
+import { backendAddress, listenAddress } from "./address.ts";
+import { settingsMistakes } from "./check_settings.ts";
+import { type Environment, readEnvironment, type Variables } from "./environment.ts";
+import { type BackendAddress, DEFAULTS, type ListenAddress, type Settings } from "./settings.ts";
+import { SettingsError } from "./settings_error.ts";
+import { UNITS } from "./units.ts";
 
-type Given = Partial<Omit<Settings, "limits" | "times" | "reuse" | "hostname" | "listen">>;
+export { SettingsError } from "./settings_error.ts";
 
-/** What a policy file gives. Groups of settings may be given in part. */
-export interface PolicyOptions extends Given {
-  readonly hostname: Settings["hostname"];
-  readonly listen: Settings["listen"];
-  readonly limits?: Partial<Settings["limits"]>;
-  readonly times?: Partial<Settings["times"]>;
-  readonly reuse?: Partial<Settings["reuse"]>;
+/** Some of them; undefined stands for the default. */
+type Some<Group> = { readonly [Name in keyof Group]?: Group[Name] | undefined };
+type Special = "hostname" | "listen" | "backends" | "limits" | "times" | "reuse";
+
+/** What a policy file gives. What is left out or undefined has its default; groups may be given in part. */
+export interface PolicyOptions extends Some<Omit<Settings, Special>> {
+  /** A domain name. */
+  readonly hostname: string;
+  /** As text: `"0.0.0.0:25"`, `"tls://[::]:465"`, `"unix:/run/smtp"`, `"fd:3"`. */
+  readonly listen: readonly (string | ListenAddress)[];
+  /** As text: `"127.0.0.1:10025"`, `"unix:/run/backend"`. */
+  readonly backends?: readonly (string | BackendAddress)[] | undefined;
+  readonly limits?: Some<Settings["limits"]> | undefined;
+  readonly times?: Some<Settings["times"]> | undefined;
+  readonly reuse?: Some<Settings["reuse"]> | undefined;
 }
 
 /** What a policy file exports as its default. */
@@ -20,102 +33,81 @@ export interface Policy {
   readonly settings: Settings;
 }
 
-/** Settings that cannot be used: one line a mistake, each saying what was given and what is allowed. */
-export class SettingsError extends Error {
-  readonly mistakes: readonly string[];
-
-  constructor(mistakes: readonly string[]) {
-    super(mistakes.join("\n"));
-    this.name = "SettingsError";
-    this.mistakes = mistakes;
-  }
-}
-
 /**
  * Makes a policy.
+ * @param given the settings, or a function that makes them from the environment: mistakes in the variables and in the
+ *   settings are then named together
+ * @param variables what such a function's environment is read from
  * @throws SettingsError
  */
-export function definePolicy(options: PolicyOptions): Policy {
-  const mistakes: string[] = [];
-  const settings: Settings = {
-    ...DEFAULTS,
-    backends: [],
-    ...options,
-    limits: { ...DEFAULTS.limits, ...options.limits },
-    times: { ...DEFAULTS.times, ...options.times },
-    reuse: { ...DEFAULTS.reuse, ...options.reuse },
+export function definePolicy(
+  given: PolicyOptions | ((environment: Environment) => PolicyOptions),
+  variables: Variables = process.env,
+): Policy {
+  if (typeof given !== "function") return completed(given, []);
+  const { environment, mistakes } = readEnvironment(variables);
+  return completed(given(environment), mistakes);
+}
+
+function completed(options: PolicyOptions, earlier: readonly string[]): Policy {
+  if (typeof options !== "object" || options === null) {
+    throw new SettingsError([
+      ...earlier,
+      `Cannot make a policy: ${String(options)} was given; allowed is an object with settings`,
+    ]);
+  }
+  const names = unknownNames(options);
+  const settings = complete(options);
+  const mistakes = [...earlier, ...names, ...settingsMistakes(settings)];
+  if (mistakes.length > 0) throw new SettingsError(mistakes, settings.tls);
+  return { settings: { ...settings, notices: [...settings.notices, ...notices(settings)] } };
+}
+
+/** The settings with defaults and addresses read; what cannot be read stays, for the check to name. */
+function complete(options: PolicyOptions): Settings {
+  const { listen, backends, limits, times, reuse, ...rest } = options;
+  return {
+    ...over(DEFAULTS, rest),
+    hostname: options.hostname,
+    listen: addresses(listen, listenAddress),
+    backends: addresses(backends ?? [], backendAddress),
+    limits: over(DEFAULTS.limits, limits ?? {}),
+    times: over(DEFAULTS.times, times ?? {}),
+    reuse: over(DEFAULTS.reuse, reuse ?? {}),
   };
-  checkNames(options, mistakes);
-  checkNumbers(settings, mistakes);
-  checkChoices(settings, mistakes);
-  settings.plugins.forEach((plugin, i) => checkPlugin(plugin, `plugins[${i}]`, mistakes));
-  if (settings.listen.length === 0) mistakes.push("listen: no address is given; at least one is needed");
-  if (settings.backends.length === 0 && settings.demo === undefined) {
-    mistakes.push("backends: none is given; at least one is needed");
-  }
-  if (settings.tls === undefined) {
-    for (const { name, implicitTls } of settings.listen) {
-      if (implicitTls) {
-        mistakes.push(
-          `listen: ${name} needs a certificate; set tls (SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY)`,
-        );
-      }
-    }
-  }
-  if (mistakes.length > 0) throw new SettingsError(mistakes);
-  return { settings };
 }
 
-const GROUPS = ["limits", "times", "reuse"] as const;
-
-function checkNames(options: PolicyOptions, mistakes: string[]): void {
-  const known = new Set([...Object.keys(DEFAULTS), "hostname", "listen", "backends"]);
-  for (const name of Object.keys(options)) {
-    if (!known.has(name)) {
-      mistakes.push(`${name}: there is no such setting; allowed are ${[...known].sort().join(", ")}`);
-    }
-  }
-  for (const group of GROUPS) {
-    const names = Object.keys(DEFAULTS[group]);
-    for (const name of Object.keys(options[group] ?? {})) {
-      if (!names.includes(name)) {
-        mistakes.push(`${group}.${name}: there is no such setting; allowed are ${names.join(", ")}`);
-      }
-    }
-  }
+/** `defaults` with what is given put over them; undefined is not given. */
+function over<Group extends object>(defaults: Group, given: Some<Group>): Group {
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(set) };
 }
 
-function checkNumbers(settings: Settings, mistakes: string[]): void {
-  const positive = (path: string, value: unknown) => {
-    if (typeof value === "number" && value > 0) return;
-    mistakes.push(`${path}: ${String(value)} was given; allowed is a number above 0, or Infinity`);
-  };
-  for (const group of GROUPS) {
-    for (const [name, value] of Object.entries(settings[group])) positive(`${group}.${name}`, value);
-  }
-  for (const name of ["sessions", "sessionsPerClient", "drain"] as const) positive(name, settings[name]);
+function addresses<Address>(
+  given: readonly (string | Address)[],
+  read: (text: string) => Address | undefined,
+): readonly Address[] {
+  if (!Array.isArray(given)) return given as readonly Address[];
+  return given.map((each) => (typeof each === "string" ? read(each) ?? each : each) as Address);
 }
 
-function checkChoices(settings: Settings, mistakes: string[]): void {
-  const choice = (path: string, value: unknown, allowed: readonly string[]) => {
-    if (!allowed.includes(value as string)) {
-      mistakes.push(`${path}: ${JSON.stringify(value)} was given; allowed are ${allowed.join(", ")}`);
-    }
-  };
-  choice("bareLineFeeds", settings.bareLineFeeds, ["reject", "normalize"]);
-  choice("dial", settings.dial, ["mail", "rcpt"]);
-  for (const verb of settings.relay) choice("relay", verb, ["VRFY", "EXPN", "ETRN"]);
+function unknownNames(options: PolicyOptions): string[] {
+  const known = [...Object.keys(DEFAULTS), "hostname", "listen", "backends"].sort();
+  const groups = (Object.keys(UNITS) as (keyof typeof UNITS)[]).flatMap((group) =>
+    strangers(`${group}.`, options[group] ?? {}, Object.keys(UNITS[group]))
+  );
+  return [...strangers("", options, known), ...groups];
 }
 
-function checkPlugin(plugin: Plugin, path: string, mistakes: string[]): void {
-  if (typeof plugin?.name !== "string") {
-    return void mistakes.push(`${path}: is no plugin; plugins are made with definePlugin`);
-  }
-  if (!["pass", "defer", "reject"].includes(plugin.onError)) {
-    mistakes.push(
-      `${path} (${plugin.name}): onError ${
-        JSON.stringify(plugin.onError)
-      } was given; allowed are pass, defer, reject`,
-    );
-  }
+function strangers(prefix: string, given: object, known: readonly string[]): string[] {
+  return Object.keys(given).filter((name) => !known.includes(name)).map((name) =>
+    `${prefix}${name}: there is no such setting; allowed are ${known.join(", ")}`
+  );
+}
+
+/** What an operator should know of settings that are no mistake. */
+function notices({ hostname }: Settings): string[] {
+  return hostname.includes(".") ? [] : [
+    `The hostname ${hostname} has no dot, and many mail servers refuse such a name: set SALLYPORT_HOSTNAME`,
+  ];
 }

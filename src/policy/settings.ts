@@ -59,7 +59,7 @@ export interface TlsFiles {
 
 /** All settings of a running proxy. */
 export interface Settings {
-  /** The name in the greeting, in EHLO to the backend, and in trace fields. */
+  /** A domain name: in the greeting, in EHLO to the backend, and in trace fields. */
   readonly hostname: string;
   readonly listen: readonly ListenAddress[];
   /** In turn; one that cannot be reached is passed over. */
@@ -81,9 +81,9 @@ export interface Settings {
   readonly dial: "mail" | "rcpt";
   /** Commands put to the backend instead of being answered by the proxy. */
   readonly relay: readonly ("VRFY" | "EXPN" | "ETRN")[];
-  /** Milliseconds that running transactions have when the proxy is told to stop. */
+  /** Milliseconds that running transactions have when the proxy is told to stop; a timer, so never Infinity. */
   readonly drain: number;
-  /** A Maildir: the built-in demo backend is started and delivers there, and `backends` is empty. */
+  /** A Maildir: the built-in demo backend is started and delivers there. Only without `backends`. */
   readonly demo: string | undefined;
   /** Lines for the operator, printed at the start. */
   readonly notices: readonly string[];

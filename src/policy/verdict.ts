@@ -2,13 +2,19 @@
  * What a plugin may say about a session or a message. A verdict is a value; nobody throws one.
  */
 
-/** An opinion that decides something. No opinion is `undefined`. */
+/**
+ * An opinion that decides something. No opinion is `undefined`. `accept`, `reject`, `defer` and `disconnect` make them;
+ * one made by hand is checked when it is used.
+ */
 export type Verdict =
   | { readonly kind: "accept" }
   | {
     readonly kind: "defer" | "reject";
+    /** 400 to 499 or 500 to 599, as `kind` says. */
     readonly code: number;
+    /** Subject and detail of the enhanced code, `"7.1"`: its class is that of `code`. */
     readonly enhanced: string;
+    /** 1 to 400 characters of printable ASCII. */
     readonly text: string;
   }
   | { readonly kind: "disconnect"; readonly enhanced: string; readonly text: string };
@@ -21,20 +27,31 @@ export function accept(): Verdict {
 /**
  * Refuses for good (5yz).
  * @param enhanced an enhanced code of class 5 (`"5.7.1"`)
- * @param text one line of ASCII
- * @param code the basic code, 550 unless given
- * @throws TypeError when the enhanced code is not one of class 5, or the text is not one line
+ * @param text 1 to 400 characters of printable ASCII
+ * @param code the basic code, 500 to 599; 550 unless given
+ * @throws TypeError naming what was given and what is allowed
  */
 export function reject(enhanced: string, text: string, code = 550): Verdict {
   return { kind: "reject", ...refusal(5, enhanced, text, code) };
 }
 
-/** Refuses for now (4yz): the client will come again. As `reject`, with class 4 and code 450. */
+/**
+ * Refuses for now (4yz): the client will come again.
+ * @param enhanced an enhanced code of class 4 (`"4.7.1"`)
+ * @param text 1 to 400 characters of printable ASCII
+ * @param code the basic code, 400 to 499; 450 unless given. 421 ends the session, as `disconnect` does
+ * @throws TypeError naming what was given and what is allowed
+ */
 export function defer(enhanced: string, text: string, code = 450): Verdict {
   return { kind: "defer", ...refusal(4, enhanced, text, code) };
 }
 
-/** Refuses with 421 and ends the session. */
+/**
+ * Refuses with 421 and ends the session.
+ * @param enhanced an enhanced code of class 4 (`"4.7.0"`), since 421 is a 4yz
+ * @param text 1 to 400 characters of printable ASCII
+ * @throws TypeError naming what was given and what is allowed
+ */
 export function disconnect(enhanced: string, text: string): Verdict {
   const { enhanced: rest } = refusal(4, enhanced, text, 421);
   return { kind: "disconnect", enhanced: rest, text };
@@ -50,26 +67,23 @@ export function isVerdict(given: unknown): given is Verdict {
   if (typeof enhanced !== "string" || !ENHANCED.test(enhanced)) return false;
   if (typeof text !== "string" || !TEXT.test(text)) return false;
   if (kind === "disconnect") return true;
-  if (!Number.isInteger(code)) return false;
   return (kind === "defer" && isClass(code as number, 4)) ||
     (kind === "reject" && isClass(code as number, 5));
 }
 
 function isClass(code: number, first: 4 | 5): boolean {
-  return Math.floor(code / 100) === first;
+  return Number.isInteger(code) && Math.floor(code / 100) === first;
 }
 
 function refusal(kind: 4 | 5, enhanced: string, text: string, code: number) {
+  const wrong = (what: string, given: unknown, allowed: string) =>
+    new TypeError(`Cannot make a verdict: ${what} ${JSON.stringify(given)} was given; allowed is ${allowed}`);
   if (!new RegExp(`^${kind}\\.\\d{1,3}\\.\\d{1,3}$`).test(enhanced)) {
-    throw new TypeError(
-      `Cannot make a verdict: enhanced code ${JSON.stringify(enhanced)} is not ${kind}.subject.detail`,
-    );
+    throw wrong("enhanced code", enhanced, `${kind}.subject.detail, as in "${kind}.7.1"`);
   }
-  if (!isClass(code, kind)) {
-    throw new TypeError(`Cannot make a verdict: code ${code} is not ${kind}yz`);
-  }
-  if (!TEXT.test(text)) {
-    throw new TypeError("Cannot make a verdict: its text is not one line of printable ASCII");
+  if (!isClass(code, kind)) throw wrong("code", code, `a whole number from ${kind}00 to ${kind}99`);
+  if (typeof text !== "string" || !TEXT.test(text)) {
+    throw wrong("text", text, "1 to 400 characters of printable ASCII");
   }
   return { code, enhanced: enhanced.slice(2), text };
 }

@@ -2,7 +2,8 @@
  * A question outside any transaction (VRFY, EXPN, ETRN) put to a backend for a client.
  */
 import type { Connection, Holder } from "../backend/connection.ts";
-import type { Pool, Request, Taker } from "../backend/pool.ts";
+import type { Request, Taker } from "../backend/attempt.ts";
+import type { Pool } from "../backend/pool.ts";
 import type { Step } from "../smtp/client.ts";
 import type { Reply } from "../smtp/reply.ts";
 

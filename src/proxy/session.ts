@@ -4,15 +4,16 @@
  */
 import { receivedField } from "../mail/trace.ts";
 import type { Wire, WireOwner } from "../net/wire.ts";
-import type { Judgement, Scope } from "../policy/chain.ts";
 import type { Stage, Stages } from "../policy/plugin.ts";
+import type { Refusal } from "../smtp/commands.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { Server, type ServerEvent } from "../smtp/server.ts";
 import { Asking } from "./asking.ts";
 import type { MailCommand, RcptCommand } from "./envelope.ts";
 import * as facts from "./facts.ts";
-import { newReference, visible } from "./journal.ts";
+import { Judging } from "./judging.ts";
 import { messageRefusal } from "./message_fault.ts";
+import { type Incident, type Outcome, outcomeOf, SessionRecord } from "./record.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Transaction, type TransactionOwner } from "./transaction.ts";
 
@@ -22,19 +23,16 @@ const LINGER = 5_000;
 const PATIENCE = 2_000;
 
 export class Session implements WireOwner, TransactionOwner {
-  readonly id = newReference();
+  readonly #record: SessionRecord;
+  readonly #judging: Judging;
   readonly #wire: Wire;
   readonly #around: Surroundings;
   readonly #server: Server;
   readonly #ended: (session: Session) => void;
-  readonly #openedAt: number;
   #verb: "HELO" | "EHLO" = "HELO";
   #helo = "";
   #transaction: Transaction | undefined;
-  #transactions = 0;
-  #transactionAt = 0;
   #size = 0;
-  #ambiguous = false;
   #asking: Asking | undefined;
   /** The event that waits for its answer. */
   #event: ServerEvent | undefined;
@@ -46,8 +44,6 @@ export class Session implements WireOwner, TransactionOwner {
   #halfClosed = false;
   #gone = false;
   #error: string | undefined;
-  /** What a plugin that is thinking can be stopped by. */
-  readonly #scope: Scope = {};
   /** Set when the last reply has been sent: when to stop waiting for the client to hear it. */
   #closing: number | undefined;
   #stalledAt = 0;
@@ -58,20 +54,24 @@ export class Session implements WireOwner, TransactionOwner {
     this.#wire = wire;
     this.#around = around;
     this.#ended = ended;
-    this.#openedAt = performance.now();
+    this.#record = new SessionRecord(wire.remote.host, around);
+    this.#judging = new Judging(this.#record.id, around, (work) => this.#guarded(work));
     this.#server = new Server({
-      hostname: around.hostname,
       limits: around.limits,
       bareLineFeeds: around.bareLineFeeds,
       relay: around.relay,
-      ref: this.id,
+      ref: this.#record.id,
     });
-    around.counters.sessions++;
+  }
+
+  /** The reference that replies and log lines carry. */
+  get id(): string {
+    return this.#record.id;
   }
 
   /** The client's address. */
   get client(): string {
-    return this.#wire.remote.host;
+    return this.#record.client;
   }
 
   /** Judges the connection and greets. */
@@ -81,7 +81,7 @@ export class Session implements WireOwner, TransactionOwner {
       "connect",
       () => facts.connected(this.#known()),
       () => this.#greet(this.#around.greeting),
-      (given) => this.#greet(given),
+      (refusal) => this.#greet(this.#server.refusal(refusal)),
     );
   }
 
@@ -113,7 +113,7 @@ export class Session implements WireOwner, TransactionOwner {
     } else if (this.#server.handshaking) {
       this.#wire.abort();
     } else {
-      this.#expel(this.refusal(421, "4.2", "Nothing heard for too long"));
+      this.#expel(this.refusal(421, "4.2", "That took too long"));
     }
   }
 
@@ -141,7 +141,7 @@ export class Session implements WireOwner, TransactionOwner {
     this.#gone = true;
     this.#error = error?.message;
     this.#asking?.cancel();
-    this.#scope.abort?.abort();
+    this.#judging.abandon();
     // After the end of data the backend's answer is still wanted; before it nothing may be delivered.
     if (this.#transaction?.committing) return;
     this.#finish("lost");
@@ -150,15 +150,11 @@ export class Session implements WireOwner, TransactionOwner {
 
   /** Client and message are both done with. */
   #over(): void {
-    this.#around.log.info("session", {
-      id: this.id,
-      client: this.client,
-      helo: this.#helo === "" ? undefined : visible(this.#helo),
+    this.#record.sessionEnds({
+      helo: this.#helo,
       tls: this.#wire.tls?.version,
-      transactions: this.#transactions,
-      refusals: this.#server.refusals || undefined,
+      refusals: this.#server.refusals,
       refusal: this.#server.lastRefusal,
-      ms: Math.round(performance.now() - this.#openedAt),
       error: this.#error,
     });
     this.#ended(this);
@@ -300,11 +296,8 @@ export class Session implements WireOwner, TransactionOwner {
   }
 
   #mail(event: MailCommand): void {
-    this.#transactions++;
-    this.#transactionAt = performance.now();
+    this.#record.transactionBegins();
     this.#size = 0;
-    this.#ambiguous = false;
-    this.#around.counters.transactions++;
     const { pool, transaction } = this.#around;
     this.#transaction = new Transaction(event, pool, this, transaction);
     this.#judge(
@@ -355,39 +348,28 @@ export class Session implements WireOwner, TransactionOwner {
 
   // ---- judging ----
 
-  /**
-   * Asks the plugins of a stage; only when none objects does it go on. `told` is not put together for nobody.
-   * A client that left while a plugin was thinking gets no further.
-   */
   #judge<S extends Stage>(
     stage: S,
     told: () => Stages[S],
     proceed: () => void,
-    refuse: (given: Reply) => void = (given) => this.answered(given),
+    refuse: (refusal: Refusal) => void = (refusal) => this.answered(this.#server.refusal(refusal)),
   ): void {
-    const { chain } = this.#around;
-    if (!chain.asks(stage)) return proceed();
-    const ruled = (judgement: Judgement | undefined) => {
-      if (this.#gone) return;
-      if (judgement === undefined) return proceed();
-      const { verdict, plugin } = judgement;
-      const code = replyCode(stage, verdict);
-      this.#around.log.info("refused", {
-        id: this.id,
-        stage,
-        plugin,
-        verdict: verdict.kind,
-        text: verdict.text,
-      });
-      refuse(this.refusal(code, verdict.enhanced, verdict.text));
-    };
-    const judgement = chain.judge(stage, told(), this.#scope);
-    if (!(judgement instanceof Promise)) return ruled(judgement);
-    judgement.then(ruled).then(() => this.#pump()).catch((cause) => this.broken(cause));
+    this.#judging.judge(stage, told, proceed, refuse);
+  }
+
+  /** Does what a plugin's late verdict makes due; a client that has left gets no further. */
+  #guarded(work: () => void): void {
+    if (this.#gone) return;
+    try {
+      work();
+      this.#pump();
+    } catch (cause) {
+      this.broken(cause);
+    }
   }
 
   #known(): facts.Known {
-    return { id: this.id, wire: this.#wire, verb: this.#verb, helo: this.#helo };
+    return { id: this.#record.id, wire: this.#wire, verb: this.#verb, helo: this.#helo };
   }
 
   // ---- the transaction's side ----
@@ -397,8 +379,8 @@ export class Session implements WireOwner, TransactionOwner {
     this.#event = undefined;
     const transaction = this.#transaction;
     if (event?.kind === "end" && transaction !== undefined) {
-      if (this.#gone) this.#orphaned(transaction);
-      this.#finish(this.#ambiguous ? "ambiguous" : outcomeOf(given), { reply: given.code });
+      if (this.#gone && transaction.delivered) this.#record.unacknowledged();
+      this.#finish(outcomeOf(given), { reply: given.code });
     }
     if (this.#gone) return event?.kind === "end" ? this.#over() : undefined;
     this.#server.answer(given, this.#around.now());
@@ -433,7 +415,7 @@ export class Session implements WireOwner, TransactionOwner {
         tls: this.#wire.tls,
         authenticated: false,
         utf8: this.#server.utf8,
-        id: this.#transactionId(),
+        id: this.#record.transactionId,
         recipient,
         time: Date.now(),
       }),
@@ -445,19 +427,8 @@ export class Session implements WireOwner, TransactionOwner {
     return this.#server.refusal([code, enhanced, text]);
   }
 
-  incident(what: "ambiguous" | "backend lost" | "no backend", detail: string): void {
-    if (what === "ambiguous") {
-      this.#ambiguous = true;
-      this.#around.counters.ambiguous++;
-    }
-    this.#around.log.warn(what, { id: this.#transactionId(), detail: visible(detail) });
-  }
-
-  /** The client left after the end of data, and now the backend has answered. */
-  #orphaned(transaction: Transaction): void {
-    if (!transaction.delivered) return;
-    this.#around.counters.unacknowledged++;
-    this.#around.log.warn("committed, not acknowledged", { id: this.#transactionId() });
+  incident(what: Incident, detail: string): void {
+    this.#record.incident(what, detail);
   }
 
   /** The transaction is over, one way or another. */
@@ -467,23 +438,7 @@ export class Session implements WireOwner, TransactionOwner {
     this.#transaction = undefined;
     this.#backendSlow = false;
     transaction.abandon();
-    if (transaction.delivered) this.#around.counters.delivered++;
-    this.#around.log.info("transaction", {
-      id: this.#transactionId(),
-      client: this.client,
-      from: visible(transaction.mail.path.mailbox),
-      to: transaction.accepted.map((rcpt) => visible(rcpt.path.mailbox)),
-      refused: transaction.refused || undefined,
-      size: this.#size,
-      outcome,
-      ...detail,
-      backend: transaction.backend,
-      ms: Math.round(performance.now() - this.#transactionAt),
-    });
-  }
-
-  #transactionId(): string {
-    return `${this.id}-${this.#transactions}`;
+    this.#record.transactionEnds(transaction, outcome, this.#size, detail);
   }
 
   // ---- ending ----
@@ -504,25 +459,8 @@ export class Session implements WireOwner, TransactionOwner {
 
   /** A fault of the program's own: it costs this session and no other. */
   broken(cause: unknown): void {
-    this.#around.log.warn("fault", {
-      id: this.id,
-      cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
-    });
+    this.#record.fault(cause);
     if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost");
     if (!this.#gone) this.#wire.abort();
   }
-}
-
-/** How a transaction ended. `ambiguous`: the backend has the whole message and did not say what became of it. */
-type Outcome = "delivered" | "ambiguous" | "deferred" | "rejected" | "reset" | "lost";
-
-function outcomeOf({ code }: Reply): Outcome {
-  return code < 300 ? "delivered" : code < 500 ? "deferred" : "rejected";
-}
-
-/** A greeting may only be 220, 421 or 554 (RFC 5321 §4.3.2). */
-function replyCode(stage: Stage, verdict: Judgement["verdict"]): number {
-  if (verdict.kind === "disconnect") return 421;
-  if (stage !== "connect") return verdict.code;
-  return verdict.kind === "reject" ? 554 : 421;
 }

@@ -7,11 +7,13 @@
  */
 import type { Backend } from "../backend/backend.ts";
 import type { Connection, Holder, Loss } from "../backend/connection.ts";
-import type { Pool, Request, Taker } from "../backend/pool.ts";
+import type { Request, Taker } from "../backend/attempt.ts";
+import type { Pool } from "../backend/pool.ts";
 import type { Step } from "../smtp/client.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { asksBinary } from "../smtp/parameters.ts";
 import { type Carrier, ChunkCarrier, DotCarrier } from "./carrier.ts";
+import type { Incident } from "./record.ts";
 import { fits, type MailCommand, mailLine, type RcptCommand, rcptLine } from "./envelope.ts";
 
 /** Who is told how the transaction goes. */
@@ -29,7 +31,7 @@ export interface TransactionOwner {
   /** A fault of the program's own: the session ends. */
   broken(cause: unknown): void;
   /** For the log and the counters. */
-  incident(what: "ambiguous" | "backend lost" | "no backend", detail: string): void;
+  incident(what: Incident, detail: string): void;
 }
 
 export interface TransactionOptions {

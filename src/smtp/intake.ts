@@ -19,8 +19,6 @@ export type IntakeEvent =
   | { readonly kind: "swallowed" };
 
 export class Intake {
-  /** Octets are being read; false between chunks. */
-  reading = false;
   /** Octets read since the message began, whether they were taken or not. */
   octets = 0;
   #message: MessageReader | undefined;
@@ -34,7 +32,6 @@ export class Intake {
   /** A message starts after DATA. */
   data(checks: MessageChecks): void {
     this.#begin("dots", checks);
-    this.reading = true;
   }
 
   /** A chunk starts; the first one starts the message. */
@@ -42,7 +39,6 @@ export class Intake {
     if (this.#message === undefined) this.#begin(framing, checks);
     this.#left = this.#size = size;
     this.#last = last;
-    this.reading = true;
   }
 
   /** A refused chunk's octets are on their way. */
@@ -50,13 +46,11 @@ export class Intake {
     this.drop();
     this.octets = 0;
     this.#left = size;
-    this.reading = true;
   }
 
   /** Forgets the message. */
   drop(): void {
     this.#message = undefined;
-    this.reading = false;
   }
 
   /** Reads on; undefined when more bytes are needed. */
@@ -102,7 +96,6 @@ export class Intake {
       message.finish();
       return this.#found(message) ?? this.#end(message);
     }
-    this.reading = false;
     return { kind: "chunk end", size: this.#size, fault: message.fault };
   }
 
@@ -112,7 +105,6 @@ export class Intake {
     this.octets += taken;
     input.skipTo(input.at + taken);
     if (this.#left > 0) return undefined;
-    this.reading = false;
     return { kind: "swallowed" };
   }
 
@@ -126,7 +118,6 @@ export class Intake {
   }
 
   #end(message: MessageReader): IntakeEvent {
-    this.reading = false;
     return { kind: "end", size: message.size, fault: message.fault };
   }
 }

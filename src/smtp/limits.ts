@@ -52,5 +52,5 @@ export const DEFAULT_LIMITS: Limits = {
   dataTime: 180_000,
   handshakeTime: 30_000,
   dataRate: 100,
-  dataRateGrace: 60_000,
+  dataRateGrace: 180_000,
 };

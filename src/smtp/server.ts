@@ -17,6 +17,7 @@ import { Intake, type IntakeEvent } from "./intake.ts";
 import { LineReader } from "./lines.ts";
 import { join } from "./octets.ts";
 import { reply, severity } from "./reply.ts";
+import { Pace } from "./pace.ts";
 import { Tally } from "./tally.ts";
 
 /** What the owner is asked or told. Those marked * wait for `answer`. */
@@ -30,8 +31,6 @@ export type ServerEvent =
 
 /** What a machine is made with. */
 export interface ServerOptions {
-  /** The name in the greeting and in the reply to HELO and EHLO. */
-  readonly hostname: string;
   readonly limits: Limits;
   /** What bare CR and LF in a message do. */
   readonly bareLineFeeds: "reject" | "normalize";
@@ -76,29 +75,26 @@ export class Server {
   readonly #tally: Tally;
   #skipped = 0;
   #closeTold = false;
-  /** When the machine began to wait for the client, and how long the client took so far for this message. */
-  #since = 0;
-  #spent = 0;
+  readonly #pace: Pace;
+  /** The time of the bytes being read. */
   #now = 0;
 
   constructor(options: ServerOptions) {
     this.options = options;
     this.#tally = new Tally(options.limits);
+    this.#pace = new Pace(options.limits);
   }
 
   /** Milliseconds (of the clock given to `receive` and `answer`) at which the client has waited too long. */
   get deadline(): number {
-    const { limits } = this.options;
     if (this.#pending !== undefined || this.#mode === "closed" || this.#mode === "silent") return Infinity;
-    if (this.#mode === "tls") return this.#since + limits.handshakeTime;
-    if (this.#mode !== "octets") return this.#since + limits.commandTime;
-    const allowed = Math.max(limits.dataRateGrace, (this.#intake.octets / limits.dataRate) * 1000);
-    return Math.min(this.#since + limits.dataTime, this.#since + allowed - this.#spent);
+    if (this.#mode === "tls") return this.#pace.handshake;
+    return this.#mode === "octets" ? this.#pace.message(this.#intake.octets) : this.#pace.command;
   }
 
   /** The time the client is not to blame for is over: reading from it goes on after a pause. */
   resumed(now: number): void {
-    this.#since = now;
+    this.#pace.restart(now);
   }
 
   /** Input that waits to be read; the owner stops reading from the client past `limits.inputBuffer`. */
@@ -121,8 +117,7 @@ export class Server {
     if (this.#mode === "closed") return;
     this.#now = now;
     if (this.#pending === undefined && this.#mode === "octets") {
-      this.#spent += now - this.#since;
-      this.#since = now;
+      this.#pace.octets(now);
     }
     this.#input.push(bytes);
   }
@@ -167,7 +162,7 @@ export class Server {
 
   /** Sends the greeting; a 4yz or 5yz one ends the session. */
   greet(greeting: Reply, now: number): void {
-    this.#since = now;
+    this.#pace.restart(now);
     this.#send(greeting);
     if (severity(greeting) === 2) this.#mode = "command";
     else this.#close();
@@ -183,7 +178,7 @@ export class Server {
   takeChunk(now: number): void {
     const chunk = this.#waiting as Command & { kind: "chunk" };
     this.#settle(now);
-    if (this.phase !== "bdat") this.#spent = 0;
+    if (this.phase !== "bdat") this.#pace.beginOctets();
     this.phase = "bdat";
     this.#mode = "octets";
     this.#intake.chunk(chunk.size, chunk.last, this.binary ? "binary" : "text", this.#checks(this.binary));
@@ -214,7 +209,7 @@ export class Server {
 
   /** TLS is on: the session starts anew (RFC 3207 §4.2). */
   secured(now: number): void {
-    this.#since = now;
+    this.#pace.restart(now);
     this.#mode = "command";
     this.phase = "start";
     this.offered = NO_EXTENSIONS;
@@ -243,7 +238,7 @@ export class Server {
     const line = this.#input.line(limits.commandLine);
     if (line === undefined) return undefined;
     if (typeof line !== "string") return this.#lineFault(line.fault);
-    this.#since = this.#now;
+    this.#pace.restart(this.#now);
     const read = readCommand(line, this.phase, {
       offered: this.offered,
       utf8: this.utf8,
@@ -355,7 +350,7 @@ export class Server {
   /** A refused chunk's octets are on their way: they are read and dropped before the refusal is sent. */
   #refuseChunk(chunk: Command & { kind: "chunk" }, given: Reply): void {
     this.#swallowReply = given;
-    this.#spent = 0;
+    this.#pace.beginOctets();
     this.#intake.swallow(chunk.size);
     this.#mode = "octets";
   }
@@ -366,7 +361,7 @@ export class Server {
   #settle(now: number): void {
     this.#pending = undefined;
     this.#waiting = undefined;
-    this.#since = now;
+    this.#pace.restart(now);
   }
 
   /** A command was answered 2yz or 3yz: its change of state. */
@@ -390,7 +385,7 @@ export class Server {
         return;
       case "data":
         if (given.code !== 354) return;
-        this.#spent = 0;
+        this.#pace.beginOctets();
         this.#intake.data(this.#checks(false));
         this.#mode = "octets";
         return;

@@ -36,7 +36,6 @@ interface Played {
 /** Plays a stream in pieces to a machine whose owner takes all that the model takes. */
 export function play(pieces: readonly string[]): Played {
   const server = new Server({
-    hostname: "mx.example",
     limits: LIMITS,
     bareLineFeeds: "reject",
     relay: new Set(),

@@ -30,7 +30,11 @@ beforeAll(async () => {
 afterAll(() => stage?.close());
 
 /** Says these lines, each after the reply to the one before (or all at once), and tells every reply. */
-async function dialogue(port: number, lines: readonly (string | Buffer)[], atOnce: boolean): Promise<string[]> {
+async function dialogue(
+  port: number,
+  lines: readonly (string | Buffer)[],
+  atOnce: boolean,
+): Promise<string[]> {
   const client = await RawClient.connect(port);
   await client.expect("220");
   await client.command("EHLO client.example", "250");
@@ -96,7 +100,12 @@ const DIALOGUES: readonly (readonly [string, readonly string[]])[] = [
     ".",
   ]],
   ["small letters and spaces", ["mail from:<%@client.example>", "rcpt to:<you@live.example>", "data", "."]],
-  ["an address literal as sender's domain", ["MAIL FROM:<%@[192.0.2.1]>", "RCPT TO:<you@live.example>", "DATA", "."]],
+  ["an address literal as sender's domain", [
+    "MAIL FROM:<%@[192.0.2.1]>",
+    "RCPT TO:<you@live.example>",
+    "DATA",
+    ".",
+  ]],
   ["large letters", ["MAIL FROM:<%@client.example>", "RCPT TO:<YOU@LIVE.EXAMPLE>", "DATA", "."]],
   ["DSN parameters", [
     "MAIL FROM:<%@client.example> RET=FULL ENVID=%+2B",
@@ -109,24 +118,31 @@ const DIALOGUES: readonly (readonly [string, readonly string[]])[] = [
 
 describePostfix("with the proxy before Postfix and without it", () => {
   for (const [title, lines] of DIALOGUES) {
-    for (const atOnce of [false, true]) test(`${title}${atOnce ? ", all in one write" : ""}: the same replies, the same messages`, async () => {
-      const lane = stage.lane("Postfix");
-      const run = async (port: number, atOnce: boolean) => {
-        const { token } = letter();
-        const words = lines.map((line) => line === "." ? message(token) : line.replaceAll("%", token));
-        return { token, replies: await dialogue(port, words, atOnce) };
-      };
-      const through = await run(lane.front.port, atOnce);
-      const direct = await run(lane.direct!.port, false);
-      const common = (text: string) => text.replaceAll(/t\d+x\d+/g, "TOKEN");
-      expect(through.replies.map(common)).toEqual(direct.replies.map(common));
-      const messages = direct.replies.filter((reply) => reply.includes("queued as")).length;
-      expect(messages).toBeGreaterThan(0);
-      expect(await bare(through.token, true)).toEqual(await bare(direct.token, false));
-    });
+    for (const atOnce of [false, true]) {
+      test(`${title}${atOnce ? ", all in one write" : ""}: the same replies, the same messages`, async () => {
+        const lane = stage.lane("Postfix");
+        const run = async (port: number, atOnce: boolean) => {
+          const { token } = letter();
+          const words = lines.map((line) => line === "." ? message(token) : line.replaceAll("%", token));
+          return { token, replies: await dialogue(port, words, atOnce) };
+        };
+        const through = await run(lane.front.port, atOnce);
+        const direct = await run(lane.direct!.port, false);
+        const common = (text: string) => text.replaceAll(/t\d+x\d+/g, "TOKEN");
+        expect(through.replies.map(common)).toEqual(direct.replies.map(common));
+        const messages = direct.replies.filter((reply) => reply.includes("queued as")).length;
+        expect(messages).toBeGreaterThan(0);
+        expect(await bare(through.token, true)).toEqual(await bare(direct.token, false));
+      });
+    }
   }
 
-  for (const [what, body] of [["dots and long lines", difficultBody()], ["octets above 127", eightBitBody()]] as const) {
+  for (
+    const [what, body] of [["dots and long lines", difficultBody()], [
+      "octets above 127",
+      eightBitBody(),
+    ]] as const
+  ) {
     test(`a message of ${what} is stored the same, but for one Received field`, async () => {
       const sent = letter({ body });
       expect((await curl.send(sent, stage.through("Postfix"))).ok).toBe(true);
@@ -159,7 +175,9 @@ describePostfix("with the proxy before Postfix and without it", () => {
     const lane = stage.lane("Postfix");
     const taken = transactions((through ? lane.front : lane.direct!).recordings.at(-1)!)
       .filter(({ outcome }) => outcome.includes("queued as"));
-    const copies = taken.flatMap(({ recipients }) => recipients).filter(({ reply }) => reply.startsWith("2")).length;
+    const copies = taken.flatMap(({ recipients }) =>
+      recipients
+    ).filter(({ reply }) => reply.startsWith("2")).length;
     let found: Buffer[] = [];
     await eventually(() => (found = lane.receiver.stored(token)).length >= copies);
     expect(found.length).toBe(copies);
@@ -171,7 +189,10 @@ describePostfix("with the proxy before Postfix and without it", () => {
 function withoutOurs(copy: string): string {
   return copy
     .replace(/^Received: from .*\r\n(?:\t.*\r\n)*?\tby \S+ \(Sallyport\)(?:.*\r\n\t)*.*\r\n/m, "")
-    .replace(/^Received: from \S+ \(unknown \[127\.0\.0\.1\]\)(\r\n\tby \S+ \(Postfix\) with \S+ id )\w+/m, "Received: from CLIENT$1ID")
+    .replace(
+      /^Received: from \S+ \(unknown \[127\.0\.0\.1\]\)(\r\n\tby \S+ \(Postfix\) with \S+ id )\w+/m,
+      "Received: from CLIENT$1ID",
+    )
     .replace(/\w{3}, [ \d]\d \w{3} \d{4} \d\d:\d\d:\d\d \+0000 \(UTC\)/g, "DATE");
 }
 
@@ -185,7 +206,9 @@ describePostfix("one client's errors before Postfix", () => {
 
   test("a SIZE that is refused does not get the next client's mail refused", async () => {
     for (let i = 0; i < 3; i++) {
-      const [reply] = await dialogue(stage.lane("Postfix").front.port, ["MAIL FROM:<a@client.example> SIZE=99999999"], false);
+      const [reply] = await dialogue(stage.lane("Postfix").front.port, [
+        "MAIL FROM:<a@client.example> SIZE=99999999",
+      ], false);
       expect(reply).toBe("552 5.3.4 Message size exceeds fixed limit");
       await innocent();
     }
@@ -194,12 +217,17 @@ describePostfix("one client's errors before Postfix", () => {
   test("a hundred refused recipients of many clients are not held against the next (smtpd_soft_error_limit, smtpd_hard_error_limit)", async () => {
     const lane = stage.lane("Postfix");
     for (let i = 0; i < 25; i++) {
-      const rcpt = ["MAIL FROM:<a@client.example>", ...Array<string>(4).fill("RCPT TO:<nobody@live.example>")];
+      const rcpt = [
+        "MAIL FROM:<a@client.example>",
+        ...Array<string>(4).fill("RCPT TO:<nobody@live.example>"),
+      ];
       const replies = await dialogue(lane.front.port, rcpt, true);
       expect(replies.slice(1)).toEqual(Array<string>(4).fill(REFUSED.get("nobody@live.example")!));
     }
     await innocent();
-    const errors = lane.back!.recordings.map(({ server }) => Buffer.concat(server).toString("latin1").match(/^[45]\d\d /gm)?.length ?? 0);
+    const errors = lane.back!.recordings.map(({ server }) =>
+      Buffer.concat(server).toString("latin1").match(/^[45]\d\d /gm)?.length ?? 0
+    );
     // From the tenth error on Postfix answers a second late, from the twentieth on not at all.
     expect(Math.max(...errors)).toBeLessThan(10);
   });
@@ -237,7 +265,9 @@ describePostfix("Postfix, which pipelines, with 50 recipients", () => {
 
   /** Whether MAIL and all RCPTs came in one piece. */
   function pipelined(sent: Letter): boolean {
-    const recording = stage.lane("Postfix").front.recordings.find(({ client }) => client.some((bytes) => bytes.includes(sent.token)))!;
+    const recording = stage.lane("Postfix").front.recordings.find(({ client }) =>
+      client.some((bytes) => bytes.includes(sent.token))
+    )!;
     const first = recording.client.find((bytes) => bytes.includes(`MAIL FROM:<${sent.token}`))!;
     return first.toString("latin1").split("RCPT TO:").length === 51;
   }

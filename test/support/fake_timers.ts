@@ -50,12 +50,14 @@ export async function withTimers<T>(timers: FakeTimers, body: () => Promise<T>):
     setInterval: (run: () => void, every: number) => timers.set(run, every, every),
     clearInterval: (id: number) => timers.clear(id),
   });
+  const clock = Object.getOwnPropertyDescriptor(performance, "now");
   Object.defineProperty(performance, "now", { value: () => timers.now, configurable: true });
   try {
     return await body();
   } finally {
     Object.assign(globalThis, { setTimeout, clearTimeout, setInterval, clearInterval });
-    Reflect.deleteProperty(performance, "now");
+    if (clock === undefined) Reflect.deleteProperty(performance, "now");
+    else Object.defineProperty(performance, "now", clock);
   }
 }
 

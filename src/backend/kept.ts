@@ -1,0 +1,49 @@
+/**
+ * Who holds a connection that no transaction holds.
+ */
+import type { Step } from "../smtp/client.ts";
+import type { Reply } from "../smtp/reply.ts";
+import type { Connection, Holder } from "./connection.ts";
+import type { Pool } from "./pool.ts";
+
+/** Holds an idle connection: whatever it says now means its end. */
+export class Idle implements Holder {
+  readonly #pool: Pool;
+  readonly #connection: Connection;
+
+  constructor(pool: Pool, connection: Connection) {
+    this.#pool = pool;
+    this.#connection = connection;
+  }
+
+  lost(): void {
+    this.#pool.forget(this.#connection);
+  }
+
+  ready(): void {}
+  reply(): void {}
+  drained(): void {}
+}
+
+/** Holds a connection until its RSET is answered. */
+export class Resetting implements Holder {
+  readonly #pool: Pool;
+  readonly #connection: Connection;
+
+  constructor(pool: Pool, connection: Connection) {
+    this.#pool = pool;
+    this.#connection = connection;
+  }
+
+  reply(_step: Step, reply: Reply): void {
+    if (reply.code < 300) this.#pool.release(this.#connection);
+    else this.#pool.discard(this.#connection);
+  }
+
+  lost(): void {
+    this.#pool.forget(this.#connection);
+  }
+
+  ready(): void {}
+  drained(): void {}
+}

@@ -1,0 +1,69 @@
+/**
+ * Addresses and names as an operator writes them, in the environment and in a policy alike.
+ */
+import { isIP } from "node:net";
+import type { Endpoint } from "../net/wire.ts";
+import type { BackendAddress, ListenAddress } from "./settings.ts";
+
+const ADDRESS = "host:port or [IPv6]:port";
+
+/** What `listenAddress` reads, in words. `*` for the host is every IPv4 address, `[::]` every address. */
+export const LISTEN_FORMS =
+  `${ADDRESS}, with tls:// before it for implicit TLS, unix:PATH or fd:NUMBER; several with commas`;
+
+/** What `backendAddress` reads, in words. */
+export const BACKEND_FORMS =
+  `${ADDRESS} or unix:PATH; several with commas (lmtp:// and smtps:// are not there yet)`;
+
+/** Reads `tls://0.0.0.0:465`; undefined where it has none of `LISTEN_FORMS`. */
+export function listenAddress(name: string): ListenAddress | undefined {
+  const implicitTls = name.startsWith("tls://");
+  const endpoint = endpointOf(implicitTls ? name.slice(6) : name);
+  return endpoint && isListenEndpoint(endpoint) ? { name, endpoint, implicitTls } : undefined;
+}
+
+/** Reads `127.0.0.1:10025`; undefined where it has none of `BACKEND_FORMS`. */
+export function backendAddress(name: string): BackendAddress | undefined {
+  const endpoint = endpointOf(name);
+  return endpoint && isBackendEndpoint(endpoint) ? { name, endpoint } : undefined;
+}
+
+/** Whether one can listen there; port 0 is a free one. */
+export function isListenEndpoint(given: unknown): given is Endpoint {
+  const { host, port, path, fd } = (given ?? {}) as Record<string, unknown>;
+  if (typeof host === "string") return isHost(host) && isWhole(port, 0, 65_535);
+  return (typeof path === "string" && path !== "") || isWhole(fd, 0, 9999);
+}
+
+/** Whether one can connect there. */
+export function isBackendEndpoint(given: unknown): given is Endpoint {
+  const { port, fd } = (given ?? {}) as Record<string, unknown>;
+  return isListenEndpoint(given) && port !== 0 && fd === undefined;
+}
+
+/** Whether this is a domain name: labels of letters, digits, "-" and "_". */
+export function isDomain(given: unknown): given is string {
+  return typeof given === "string" && given.length <= 253 &&
+    given.split(".").every((label) => /^(?!-)[A-Za-z0-9_-]{1,63}$/.test(label) && !label.endsWith("-"));
+}
+
+function endpointOf(text: string): Endpoint | undefined {
+  if (text.startsWith("unix:")) return { path: text.slice(5) };
+  const descriptor = /^fd:(\d{1,4})$/.exec(text);
+  if (descriptor) return { fd: Number(descriptor[1]) };
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]+|\*)):(\d{1,5})$/.exec(text);
+  if (!match) return undefined;
+  if (match[1] !== undefined && isIP(match[1]) !== 6) return undefined;
+  const host = match[1] ?? (match[2] === "*" ? "0.0.0.0" : match[2]!);
+  return { host, port: Number(match[3]) };
+}
+
+function isHost(text: string): boolean {
+  if (isIP(text) !== 0) return true;
+  // Digits and dots that are no IPv4 address would be looked up as a name, or read as another address.
+  return /^[A-Za-z0-9_.-]+$/.test(text) && !/^[\d.]+$/.test(text);
+}
+
+function isWhole(given: unknown, least: number, most: number): boolean {
+  return Number.isInteger(given) && (given as number) >= least && (given as number) <= most;
+}

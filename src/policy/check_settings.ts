@@ -1,0 +1,144 @@
+/**
+ * One check per setting. A policy is a program that no type checker may have seen, so each value is looked at as it
+ * came. A mistake is a line: the setting, what was given, what is allowed.
+ */
+import { BACKEND_FORMS, isBackendEndpoint, isDomain, isListenEndpoint, LISTEN_FORMS } from "./address.ts";
+import { type Plugin, pluginMistakes } from "./plugin.ts";
+import type { Settings } from "./settings.ts";
+import { PLAIN_UNITS, type Unit, UNITS } from "./units.ts";
+
+/** Milliseconds that a timer can run: one that is set for longer fires at once. */
+const LONGEST = 2_147_483_647;
+
+type Check = (path: string, given: unknown) => string[];
+
+/** The mistakes in settings that are complete, as far as names go, and may hold anything. */
+export function settingsMistakes(settings: Settings): string[] {
+  const single = Object.entries(CHECKS).flatMap(([name, check]) =>
+    check(name, settings[name as keyof Settings])
+  );
+  return single.length > 0 ? single : between(settings);
+}
+
+/** Mistakes that no setting makes alone. */
+function between({ listen, backends, demo, tls, plugins }: Settings): string[] {
+  const mistakes = repeated(plugins);
+  if (backends.length === 0 && demo === undefined) {
+    mistakes.push("backends: none is given; at least one is needed");
+  }
+  if (backends.length > 0 && demo !== undefined) {
+    const names = backends.map(({ name }) => name).join(", ");
+    mistakes.push(
+      `demo: ${shown(demo)} was given beside backends ${names}; allowed is one of the two, ` +
+        "since the demo would take the backends' mail",
+    );
+  }
+  for (const { name } of tls === undefined ? listen.filter(({ implicitTls }) => implicitTls) : []) {
+    mistakes.push(`listen: ${name} needs a certificate; set tls (SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY)`);
+  }
+  return mistakes;
+}
+
+function repeated(plugins: readonly Plugin[]): string[] {
+  return plugins.flatMap(({ name }, i) => {
+    const first = plugins.findIndex((plugin) => plugin.name === name);
+    return first === i
+      ? []
+      : [`plugins[${i}] (${name}): is named as plugins[${first}] is; allowed is each name once`];
+  });
+}
+
+const CHECKS: Readonly<Record<keyof Settings, Check>> = {
+  hostname: value(isDomain, "a domain name"),
+  listen: (path, given) =>
+    Array.isArray(given) && given.length === 0
+      ? [`${path}: no address is given; at least one is needed`]
+      : list(value(isListenAddress, LISTEN_FORMS))(path, given),
+  backends: list(value(isBackendAddress, BACKEND_FORMS)),
+  tls: optional(value(isTlsFiles, "{ cert, key }, the names of two files in PEM")),
+  plugins: list(plugin),
+  limits: numbers(UNITS.limits),
+  sessions: number(PLAIN_UNITS.sessions),
+  sessionsPerClient: number(PLAIN_UNITS.sessionsPerClient),
+  times: numbers(UNITS.times),
+  reuse: numbers(UNITS.reuse),
+  bareLineFeeds: choice(["reject", "normalize"]),
+  dial: choice(["mail", "rcpt"]),
+  relay: list(choice(["VRFY", "EXPN", "ETRN"])),
+  drain: number(PLAIN_UNITS.drain),
+  demo: optional(value(isText, "the name of a folder")),
+  notices: list(value((given) => typeof given === "string", "text")),
+};
+
+function value(isGood: (given: unknown) => boolean, allowed: string): Check {
+  return (path, given) => (isGood(given) ? [] : [`${path}: ${shown(given)} was given; allowed is ${allowed}`]);
+}
+
+function optional(check: Check): Check {
+  return (path, given) => (given === undefined ? [] : check(path, given));
+}
+
+function choice(allowed: readonly unknown[]): Check {
+  return value((given) => allowed.includes(given), `one of ${allowed.join(", ")}`);
+}
+
+function list(check: Check): Check {
+  return (path, given) => {
+    if (!Array.isArray(given)) return [`${path}: ${shown(given)} was given; allowed is an array`];
+    return given.flatMap((each, i) => check(`${path}[${i}]`, each));
+  };
+}
+
+function numbers(units: Readonly<Record<string, Unit>>): Check {
+  return (path, given) =>
+    Object.entries(units).flatMap(([name, unit]) =>
+      number(unit)(`${path}.${name}`, (given as Record<string, unknown>)[name])
+    );
+}
+
+function number(unit: Unit): Check {
+  return (path, given) => {
+    const isTimer = path === "drain" || path === "limits.handshakeTime";
+    const isWhole = unit === "" || unit === "octets";
+    const isGood = typeof given === "number" && given > 0 && (!isTimer || given <= LONGEST) &&
+      (!isWhole || given === Infinity || Number.isInteger(given));
+    if (isGood) return [];
+    const kind = isWhole ? "a whole number" : "a number";
+    const upTo = isTimer ? ` up to ${LONGEST}` : ", or Infinity";
+    return [
+      `${path}: ${shown(given)} was given; allowed is ${kind}${unit && ` of ${unit}`} above 0${upTo}`,
+    ];
+  };
+}
+
+function plugin(path: string, given: unknown): string[] {
+  const name: unknown = (given as Plugin | undefined)?.name;
+  const place = typeof name === "string" ? `${path} (${name})` : path;
+  return pluginMistakes(given).map((mistake) => `${place}: ${mistake}`);
+}
+
+function isText(given: unknown): given is string {
+  return typeof given === "string" && given !== "";
+}
+
+function isListenAddress(given: unknown): boolean {
+  const { name, endpoint, implicitTls } = (given ?? {}) as Record<string, unknown>;
+  return isText(name) && isListenEndpoint(endpoint) && typeof implicitTls === "boolean";
+}
+
+function isBackendAddress(given: unknown): boolean {
+  const { name, endpoint } = (given ?? {}) as Record<string, unknown>;
+  return isText(name) && isBackendEndpoint(endpoint);
+}
+
+function isTlsFiles(given: unknown): boolean {
+  const { cert, key } = (given ?? {}) as Record<string, unknown>;
+  return isText(cert) && isText(key);
+}
+
+/** A value in a line: numbers as they are (JSON has no Infinity), all else as JSON. */
+function shown(given: unknown): string {
+  return typeof given === "number" || typeof given === "function"
+    ? String(given).split("\n")[0]!
+    : JSON.stringify(given) ?? String(given);
+}

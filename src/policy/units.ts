@@ -1,0 +1,69 @@
+/**
+ * What the numbers among the settings count: what `check` shows behind them, and which must be whole.
+ */
+import type { Settings } from "./settings.ts";
+
+/** What is counted; `""` for things, which the setting's name says. */
+export type Unit = "" | "octets" | "octets/s" | "ms";
+
+type Group = "limits" | "times" | "reuse";
+
+/** The units of the groups of settings. */
+export const UNITS: { readonly [G in Group]: Readonly<Record<keyof Settings[G], Unit>> } = {
+  limits: {
+    commandLine: "octets",
+    inputBuffer: "octets",
+    headerBlock: "octets",
+    messageLine: "octets",
+    messageSize: "octets",
+    recipients: "",
+    messages: "",
+    errors: "",
+    refusedRecipients: "",
+    idleCommands: "",
+    commandTime: "ms",
+    dataTime: "ms",
+    handshakeTime: "ms",
+    dataRate: "octets/s",
+    dataRateGrace: "ms",
+  },
+  times: {
+    connect: "ms",
+    greeting: "ms",
+    hello: "ms",
+    mail: "ms",
+    rcpt: "ms",
+    data: "ms",
+    block: "ms",
+    end: "ms",
+    rset: "ms",
+  },
+  reuse: { age: "ms", uses: "", idle: "ms", refusals: "", check: "ms" },
+};
+
+/** The units of the numbers outside of a group. */
+export const PLAIN_UNITS: Readonly<Record<"sessions" | "sessionsPerClient" | "drain", Unit>> = {
+  sessions: "",
+  sessionsPerClient: "",
+  drain: "ms",
+};
+
+/** What a number means where its name does not say enough. */
+export const REMARKS: ReadonlyMap<string, string> = new Map([
+  ["reuse.age", "from a backend connection's opening"],
+  ["reuse.uses", "transactions on one backend connection"],
+  ["reuse.idle", "without a transaction, then a backend connection is closed"],
+  ["reuse.refusals", "refused commands on one backend connection"],
+  ["reuse.check", "without a transaction, then RSET is asked before the next"],
+  ["limits.dataRateGrace", "until limits.dataRate is asked for"],
+  ["drain", "for running transactions when told to stop"],
+]);
+
+/** A number with its unit for people: whole seconds and mebibytes where they are exact. */
+export function measured(value: number, unit: Unit): string {
+  if (unit === "" || value === Infinity) return String(value);
+  if (unit === "ms" && value % 1000 === 0) return `${value / 1000} s`;
+  if (unit === "octets" && value % 1_048_576 === 0) return `${value / 1_048_576} MiB`;
+  if (unit === "octets" && value % 1024 === 0) return `${value / 1024} KiB`;
+  return `${value} ${unit}`;
+}

@@ -1,0 +1,112 @@
+/**
+ * What a session leaves in the log: a line for itself, one for each transaction, and what went wrong between.
+ */
+import type { Reply } from "../smtp/reply.ts";
+import { newReference, visible } from "./journal.ts";
+import type { Surroundings } from "./surroundings.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** How a transaction ended. `ambiguous`: the backend has the whole message and did not say what became of it. */
+export type Outcome = "delivered" | "ambiguous" | "deferred" | "rejected" | "reset" | "lost";
+
+/** What went wrong on the way, whether the client noticed or not. */
+export type Incident = "ambiguous" | "backend lost" | "no backend";
+
+export function outcomeOf({ code }: Reply): Outcome {
+  return code < 300 ? "delivered" : code < 500 ? "deferred" : "rejected";
+}
+
+/** What is known of a session when it is over. */
+export interface SessionEnd {
+  readonly helo: string;
+  readonly tls: string | undefined;
+  /** How often the proxy refused something, and the last time with which words. */
+  readonly refusals: number;
+  readonly refusal: string | undefined;
+  readonly error: string | undefined;
+}
+
+export class SessionRecord {
+  /** The reference that replies and log lines carry. */
+  readonly id: string = newReference();
+  readonly client: string;
+  readonly #around: Surroundings;
+  readonly #openedAt = performance.now();
+  #transactions = 0;
+  #transactionAt = 0;
+  #ambiguous = false;
+
+  constructor(client: string, around: Surroundings) {
+    this.client = client;
+    this.#around = around;
+    around.counters.sessions++;
+  }
+
+  /** The current transaction's reference. */
+  get transactionId(): string {
+    return `${this.id}-${this.#transactions}`;
+  }
+
+  transactionBegins(): void {
+    this.#transactions++;
+    this.#transactionAt = performance.now();
+    this.#ambiguous = false;
+    this.#around.counters.transactions++;
+  }
+
+  /** @param size octets of the message, 0 where it was not read to its end */
+  transactionEnds(
+    transaction: Transaction,
+    outcome: Outcome,
+    size: number,
+    detail: { readonly reply?: number; readonly fault?: string },
+  ): void {
+    if (transaction.delivered) this.#around.counters.delivered++;
+    this.#around.log.info("transaction", {
+      id: this.transactionId,
+      client: this.client,
+      from: visible(transaction.mail.path.mailbox),
+      to: transaction.accepted.map((rcpt) => visible(rcpt.path.mailbox)),
+      refused: transaction.refused || undefined,
+      size,
+      outcome: this.#ambiguous ? "ambiguous" : outcome,
+      ...detail,
+      backend: transaction.backend,
+      ms: Math.round(performance.now() - this.#transactionAt),
+    });
+  }
+
+  sessionEnds(end: SessionEnd): void {
+    this.#around.log.info("session", {
+      id: this.id,
+      client: this.client,
+      helo: end.helo === "" ? undefined : visible(end.helo),
+      tls: end.tls,
+      transactions: this.#transactions,
+      refusals: end.refusals || undefined,
+      refusal: end.refusal,
+      ms: Math.round(performance.now() - this.#openedAt),
+      error: end.error,
+    });
+  }
+
+  incident(what: Incident, detail: string): void {
+    if (what === "ambiguous") {
+      this.#ambiguous = true;
+      this.#around.counters.ambiguous++;
+    }
+    this.#around.log.warn(what, { id: this.transactionId, detail: visible(detail) });
+  }
+
+  /** The client left after the end of data, and the backend has taken the message. */
+  unacknowledged(): void {
+    this.#around.counters.unacknowledged++;
+    this.#around.log.warn("committed, not acknowledged", { id: this.transactionId });
+  }
+
+  /** A fault of the program's own. */
+  fault(cause: unknown): void {
+    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    this.#around.log.warn("fault", { id: this.id, cause: text });
+  }
+}
