@@ -41,7 +41,7 @@ export const recipientOk = reply(250, "1.5", "Recipient ok");
 export const goOn = reply(354, "", "End data with <CR><LF>.<CR><LF>");
 export const chunkOk = reply(250, "0.0", "Chunk ok");
 export const delivered = reply(250, "0.0", "Delivered");
-export const tooSlow = reply(421, "4.2", "Nothing heard for too long");
+export const tooSlow = reply(421, "4.2", "That took too long");
 
 /** The message itself is at fault. */
 export function notTaken(fault: MessageFault): Reply {

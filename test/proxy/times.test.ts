@@ -18,7 +18,7 @@ import {
 
 /** Connections live for ever. */
 const KEPT = { age: Infinity, idle: Infinity, check: Infinity };
-const GONE = "S: 421 4.4.2 Nothing heard for too long [ref]\nS: <close>";
+const GONE = "S: 421 4.4.2 That took too long [ref]\nS: <close>";
 const FAILED = "S: 451 4.3.0 The mail server behind this one failed, try again later [ref]";
 
 describe("commandTime: five minutes for the next command:", () => {
