@@ -2,8 +2,9 @@
  * Takes mail for the operator's own domains only. Without it, a backend that trusts the proxy's address would relay
  * for the whole world (RFC 5321 §3.6.1).
  */
-import { definePlugin, type Path, type Plugin, reject } from "sallyport";
+import { definePlugin, type Path, type Plugin, reject, utf8Text } from "sallyport";
 
+/** Whose mail is taken. */
 export interface RelayDomainsOptions {
   /** Domain names; mail for anything else is refused. */
   readonly domains: readonly string[];
@@ -27,5 +28,5 @@ export const relayDomains: (options: RelayDomainsOptions) => Plugin = definePlug
  */
 function isOurs({ localPart, domain }: Path, own: ReadonlySet<string>): boolean {
   if (domain === "") return true;
-  return own.has(domain.toLowerCase()) && !/[%!@]/.test(localPart);
+  return own.has(utf8Text(domain).toLowerCase()) && !/[%!@]/.test(localPart);
 }

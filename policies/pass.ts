@@ -2,12 +2,10 @@
  * Transparent: every client is let in, every recipient is the backend's to judge. Routing, TLS and the protocol's
  * rules only.
  */
-import { definePolicy, environment } from "sallyport";
+import { definePolicy } from "sallyport";
 import { relayDomains } from "../plugins/relay_domains.ts";
 
-const { hostname, listen, backends, tls, relayDomains: domains, notices } = environment();
-
-export default definePolicy({
+export default definePolicy(({ hostname, listen, backends, tls, relayDomains: domains, notices }) => ({
   hostname,
   listen,
   backends,
@@ -23,4 +21,4 @@ export default definePolicy({
       "The backend sees this proxy's address: it must not relay for that address, or set SALLYPORT_RELAY_DOMAINS to the domains you take mail for",
     ]
     : notices,
-});
+}));

@@ -2,12 +2,10 @@
  * For a first look: a proxy on 127.0.0.1:2525 and, unless SALLYPORT_BACKEND names a mail server, a small receiver
  * behind it that puts what arrives into the Maildir `./mail`.
  */
-import { definePolicy, environment } from "sallyport";
+import { definePolicy } from "sallyport";
 import { relayDomains } from "../plugins/relay_domains.ts";
 
-const { hostname, listen, backends, tls, relayDomains: domains, notices } = environment();
-
-export default definePolicy({
+export default definePolicy(({ hostname, listen, backends, tls, relayDomains: domains, notices }) => ({
   hostname,
   listen,
   backends,
@@ -15,4 +13,4 @@ export default definePolicy({
   demo: backends.length === 0 ? "mail" : undefined,
   plugins: domains === undefined ? [] : [relayDomains({ domains })],
   notices,
-});
+}));

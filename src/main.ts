@@ -27,19 +27,23 @@ async function main(): Promise<void> {
   });
   const [command, policy, ...more] = words.map(String);
   if (help) return void process.stdout.write(USAGE);
-  if (unknown.length > 0) fail([`there is no option ${unknown.join(", ")}`, ...USAGE.trimEnd().split("\n")]);
-  if (more.length > 0) fail([`one policy at a time: ${more.join(" ")} is too much`]);
+  if (unknown.length > 0) {
+    fail([`Cannot take ${unknown.join(", ")}: there is no such option; allowed is --help`]);
+  }
+  if (more.length > 0) {
+    fail([`Cannot ${command} ${[policy, ...more].join(" ")}: allowed is one policy at a time`]);
+  }
   switch (command) {
     case "serve":
       return await serve(policy ?? new URL("../policies/quickstart.ts", import.meta.url).pathname);
     case "check":
       if (policy !== undefined) return await check(policy);
-      fail(["check needs a policy file"]);
+      fail(["Cannot check: no policy was given; allowed is one, as in sallyport check policies/pass.ts"]);
       break;
     case undefined:
       return fail(USAGE.trimEnd().split("\n"));
     default:
-      fail([`there is no command ${command}; there are serve and check`]);
+      fail([`Cannot ${command}: there is no such command; allowed are serve and check`]);
   }
 }
 

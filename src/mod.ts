@@ -1,20 +1,22 @@
 /**
  * Sallyport for authors of policies and plugins.
+ *
+ * Strings that come from the client (HELO name, paths, parameters) hold one character per byte; `utf8Text` decodes them.
  * @module
  */
 export { type Environment, environment } from "./policy/environment.ts";
 export { definePlugin } from "./policy/plugin.ts";
 export type {
-  Addressed,
-  Complete,
-  Connected,
+  ConnectFacts,
+  DataFacts,
   ErrorPolicy,
-  Greeted,
   Handlers,
+  HeloFacts,
+  MailFacts,
+  MessageFacts,
   Opinion,
   Plugin,
-  Read,
-  Sending,
+  RcptFacts,
   Stage,
   Stages,
 } from "./policy/plugin.ts";
@@ -27,6 +29,7 @@ export type {
   Settings,
   TlsFiles,
 } from "./policy/settings.ts";
+export { utf8Text } from "./policy/utf8_text.ts";
 export { accept, defer, disconnect, reject, type Verdict } from "./policy/verdict.ts";
 export type { Address, Endpoint, TlsFacts } from "./net/wire.ts";
 export type { Limits } from "./smtp/limits.ts";

@@ -2,33 +2,72 @@
  * `sallyport check POLICY`: loads and validates, binds nothing, and prints what would run.
  */
 import process from "node:process";
+import { Chain } from "../policy/chain.ts";
+import { STAGES } from "../policy/plugin.ts";
+import type { Settings } from "../policy/settings.ts";
+import { measured, PLAIN_UNITS, REMARKS, type Unit, UNITS } from "../policy/units.ts";
 import { loadPolicy } from "./load.ts";
-
-const STAGES = ["connect", "helo", "mail", "rcpt", "data", "message"] as const;
 
 /** Prints the effective settings and the plugins of each stage. @throws SettingsError */
 export async function check(path: string): Promise<void> {
   const { settings } = await loadPolicy(path);
-  const { plugins, listen, backends, limits, times, reuse, notices, tls, ...rest } = settings;
-  const lines = [`${path}: no mistakes found`, ""];
-  const show = (name: string, value: unknown) => lines.push(`  ${name.padEnd(20)} ${String(value)}`);
-  show("listen", listen.map(({ name }) => name).join(", "));
-  show("backends", backends.map(({ name }) => name).join(", ") || "the demo backend");
-  show("tls", tls === undefined ? "off" : `${tls.cert} (key hidden)`);
-  for (const [name, value] of Object.entries(rest)) {
-    show(name, Array.isArray(value) ? value.join(", ") || "none" : value ?? "none");
-  }
-  for (const [group, values] of Object.entries({ limits, times, reuse })) {
-    for (const [name, value] of Object.entries(values)) show(`${group}.${name}`, value);
-  }
-  lines.push("", "message flow: stream (no plugin needs the message)", "");
-  for (const stage of STAGES) {
-    const asked = plugins.filter((plugin) => plugin[stage] !== undefined);
-    show(
-      stage,
-      asked.map(({ name, onError }) => `${name} (on error: ${onError})`).join(", ") || "nobody is asked",
-    );
-  }
-  if (notices.length > 0) lines.push("", ...notices.map((notice) => `note: ${notice}`));
+  const lines = [`${path}: no mistakes found`, "", ...report(settings)];
   process.stdout.write(lines.join("\n") + "\n");
+}
+
+/** What would run, in lines. */
+export function report(settings: Settings): string[] {
+  const chain = new Chain(settings.plugins, () => {});
+  return [
+    ...places(settings),
+    ...numbers(settings),
+    "",
+    `message flow: ${flow(chain)}`,
+    "",
+    ...STAGES.map((stage) => {
+      const asked = chain.asked(stage).map(({ name, onError }) => `${name} (on error: ${onError})`);
+      return line(stage, asked.join(", ") || "nobody is asked");
+    }),
+    ...(settings.notices.length > 0 ? [""] : []),
+    ...settings.notices.map((notice) => `note: ${notice}`),
+  ];
+}
+
+function places({ hostname, listen, backends, tls, demo, dial, bareLineFeeds, relay }: Settings): string[] {
+  return [
+    line("hostname", hostname),
+    line("listen", listen.map(({ name }) => name).join(", ")),
+    line("backends", backends.map(({ name }) => name).join(", ") || `the demo backend (Maildir ${demo})`),
+    line("tls", tls === undefined ? "off" : `${tls.cert} (key hidden)`),
+    line("dial", `at ${dial}`),
+    line("bareLineFeeds", bareLineFeeds),
+    line("relay", relay.join(", ") || "none"),
+  ];
+}
+
+function numbers(settings: Settings): string[] {
+  const group = (prefix: string, values: object, units: Readonly<Record<string, Unit>>) =>
+    Object.entries(units).map(([name, unit]) => {
+      const remark = REMARKS.get(prefix + name);
+      const value = measured((values as Record<string, number>)[name]!, unit);
+      return line(prefix + name, remark === undefined ? value : `${value} ${remark}`);
+    });
+  return [
+    ...group("", settings, PLAIN_UNITS),
+    ...group("limits.", settings.limits, UNITS.limits),
+    ...group("times.", settings.times, UNITS.times),
+    ...group("reuse.", settings.reuse, UNITS.reuse),
+  ];
+}
+
+/** No plugin is given the message itself yet, so it always flows; one that judges at its end makes the end wait. */
+function flow(chain: Chain): string {
+  const judges = chain.asked("message").map(({ name }) => name).join(", ");
+  return judges === ""
+    ? "stream (straight through; nobody judges at its end)"
+    : `stream (straight through; only the end of data waits, for ${judges})`;
+}
+
+function line(name: string, value: string): string {
+  return `  ${name.padEnd(24)} ${value}`;
 }

@@ -4,21 +4,26 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { checkIdentity } from "../net/tls.ts";
+import { checkIdentity, identityWarning } from "../net/tls.ts";
 import type { TlsIdentity } from "../net/wire.ts";
 import { type Policy, SettingsError } from "../policy/policy.ts";
 import type { Settings, TlsFiles } from "../policy/settings.ts";
 
 /** A policy ready to run. */
-export interface Loaded {
+interface Loaded {
   readonly settings: Settings;
   readonly tls: TlsIdentity | undefined;
 }
 
-/** @throws SettingsError */
+/** @throws SettingsError with the mistakes of the environment, the policy and the files that they name */
 export async function loadPolicy(path: string): Promise<Loaded> {
   const { settings } = await importPolicy(path);
-  return { settings, tls: settings.tls && readIdentity(settings.tls) };
+  if (settings.tls === undefined) return { settings, tls: undefined };
+  const { identity, mistakes } = readIdentity(settings.tls);
+  if (mistakes.length > 0) throw new SettingsError(mistakes);
+  const warning = identityWarning(identity, new Date());
+  const notices = warning === undefined ? settings.notices : [...settings.notices, warning];
+  return { settings: { ...settings, notices }, tls: identity };
 }
 
 async function importPolicy(path: string): Promise<Policy> {
@@ -26,7 +31,7 @@ async function importPolicy(path: string): Promise<Policy> {
   try {
     module = await import(pathToFileURL(resolve(path)).href);
   } catch (cause) {
-    if (cause instanceof SettingsError) throw cause;
+    if (cause instanceof SettingsError) throw withFiles(cause);
     throw new SettingsError([`Cannot load the policy ${path}: ${oneLine(cause)}`]);
   }
   const policy = module.default as Policy | undefined;
@@ -38,21 +43,27 @@ async function importPolicy(path: string): Promise<Policy> {
   return policy;
 }
 
-function readIdentity(files: TlsFiles): TlsIdentity {
-  const identity = { cert: read(files.cert, "certificate"), key: read(files.key, "key") };
-  const fault = checkIdentity(identity);
-  if (fault !== undefined) {
-    throw new SettingsError([`Cannot use the certificate ${files.cert} with the key ${files.key}: ${fault}`]);
-  }
-  return identity;
+/** The mistakes in the files too, so that nobody repairs the settings only to hear of the next. */
+function withFiles({ mistakes, files }: SettingsError): SettingsError {
+  return new SettingsError(files === undefined ? mistakes : [...mistakes, ...readIdentity(files).mistakes]);
 }
 
-function read(path: string, what: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new SettingsError([`Cannot read the ${what} ${path}: ${oneLine(cause)}`]);
+function readIdentity(files: TlsFiles): { readonly identity: TlsIdentity; readonly mistakes: string[] } {
+  const mistakes: string[] = [];
+  const read = (path: string, what: string) => {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (cause) {
+      mistakes.push(`Cannot read the ${what} ${path}: ${oneLine(cause)}`);
+      return "";
+    }
+  };
+  const identity = { cert: read(files.cert, "certificate"), key: read(files.key, "key") };
+  const fault = mistakes.length === 0 ? checkIdentity(identity) : undefined;
+  if (fault !== undefined) {
+    mistakes.push(`Cannot use the certificate ${files.cert} with the key ${files.key}: ${fault}`);
   }
+  return { identity, mistakes };
 }
 
 function oneLine(cause: unknown): string {

@@ -11,15 +11,27 @@ const BACKLOG = 4 * 1024 * 1024;
 /** Milliseconds that lines are collected for. */
 const DELAY = 100;
 
+/** Takes some of the octets, as `write` of node:fs does. */
+export type Put = (
+  bytes: Uint8Array,
+  done: (error: { code?: string } | null, written: number) => void,
+) => void;
+
+const toStdout: Put = (bytes, done) => write(1, bytes, 0, bytes.length, null, done);
+
 export class LineLog implements Log {
   readonly #pretty: boolean;
+  readonly #put: Put;
   #lines = "";
+  /** Of `#lines`, in UTF-8. */
+  #octets = 0;
   #dropped = 0;
   #writing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(pretty: boolean = process.stdout.isTTY === true) {
+  constructor(pretty: boolean = process.stdout.isTTY === true, put: Put = toStdout) {
     this.#pretty = pretty;
+    this.#put = put;
   }
 
   info(event: string, fields: Fields): void {
@@ -40,39 +52,57 @@ export class LineLog implements Log {
   }
 
   #add(level: "info" | "warn", event: string, fields: Fields): void {
-    if (this.#lines.length > BACKLOG) {
+    if (this.#octets > BACKLOG) {
       this.#dropped++;
       return;
     }
-    this.#lines += this.#pretty ? prettyLine(level, event, fields) : jsonLine(level, event, fields);
+    const line = this.#line(level, event, fields);
+    this.#lines += line;
+    this.#octets += Buffer.byteLength(line);
     this.#timer ??= setTimeout(() => this.#write(), DELAY);
+  }
+
+  #line(level: "info" | "warn", event: string, fields: Fields): string {
+    return this.#pretty ? prettyLine(level, event, fields) : jsonLine(level, event, fields);
   }
 
   #write(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#writing || this.#lines === "") return;
-    let lines = this.#lines;
+    const dropped = this.#dropped;
+    // Told first: what is written first gets through first.
+    const told = dropped > 0 ? this.#line("warn", "lines dropped", { count: dropped }) : "";
+    const bytes = Buffer.from(told + this.#lines);
     this.#lines = "";
-    if (this.#dropped > 0) {
-      lines += this.#pretty
-        ? `  ${this.#dropped} lines dropped\n`
-        : jsonLine("warn", "lines dropped", { count: this.#dropped });
-      this.#dropped = 0;
-    }
+    this.#octets = this.#dropped = 0;
     this.#writing = true;
-    this.#put(Buffer.from(lines), 0);
+    this.#putAll(bytes, Buffer.byteLength(told), dropped);
   }
 
-  #put(bytes: Uint8Array, from: number): void {
-    write(1, bytes, from, bytes.length - from, null, (error, written) => {
-      if (error?.code === "EAGAIN") return void setTimeout(() => this.#put(bytes, from), DELAY);
-      if (error === null && from + written < bytes.length) return this.#put(bytes, from + written);
+  /** @param told octets at the front that tell of `dropped` lines, until they are written */
+  #putAll(bytes: Uint8Array, told: number, dropped: number): void {
+    this.#put(bytes, (error, written) => {
+      if (error?.code === "EAGAIN") {
+        return void setTimeout(() => this.#putAll(bytes, told, dropped), DELAY);
+      }
+      if (error === null && written < bytes.length) {
+        return this.#putAll(bytes.subarray(written), Math.max(0, told - written), dropped);
+      }
+      if (error !== null) this.#lose(bytes, told, dropped);
       this.#writing = false;
       if (this.#lines !== "") this.#timer ??= setTimeout(() => this.#write(), DELAY);
     });
   }
+
+  /** What could not be written (EPIPE, ENOSPC …) is gone: the next line that can be written says how much. */
+  #lose(bytes: Uint8Array, told: number, dropped: number): void {
+    this.#dropped += told > 0 ? dropped : 0;
+    for (let i = told; i < bytes.length; i++) if (bytes[i] === LINE_FEED) this.#dropped++;
+  }
 }
+
+const LINE_FEED = 0x0a;
 
 function jsonLine(level: string, event: string, fields: Fields): string {
   const rest = JSON.stringify(fields).slice(1);
@@ -97,5 +127,13 @@ function prettyLine(level: string, event: string, fields: Fields): string {
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined) line += ` ${name}=${Array.isArray(value) ? value.join(",") : String(value)}`;
   }
-  return line + "\n";
+  return escaped(line) + "\n";
+}
+
+/** A terminal obeys control characters, and shows what follows some of the format characters in another order. */
+function escaped(line: string): string {
+  return line.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0)!;
+    return code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
+  });
 }

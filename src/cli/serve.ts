@@ -13,9 +13,10 @@ import { LineLog } from "./log.ts";
 
 /** Resolves when the proxy has stopped. @throws SettingsError */
 export async function serve(path: string): Promise<void> {
+  const log = new LineLog();
+  survive(log);
   const loaded = await loadPolicy(path);
   const net = await network();
-  const log = new LineLog();
   const demo = loaded.settings.demo === undefined ? undefined : await startDemo(net, loaded.settings.demo);
   const settings = demo === undefined ? loaded.settings : { ...loaded.settings, backends: [demo.address] };
   const proxy = new Proxy(settings, loaded.tls, net, log);
@@ -30,6 +31,16 @@ export async function serve(path: string): Promise<void> {
   demo?.close();
   proxy.report();
   await log.flush();
+}
+
+/** Signals that would end the process, and every session with it, by default. */
+function survive(log: LineLog): void {
+  process.on(
+    "SIGHUP",
+    () => log.warn("reload", { text: "reload is not there yet: restart to take changes" }),
+  );
+  // Who reads the log may go: the lines are then counted as dropped.
+  process.on("SIGPIPE", () => {});
 }
 
 /** A fault that nobody caught must not take every other session with it. */

@@ -1,24 +1,11 @@
 /**
- * Asks a policy's plugins, stage by stage. One of the two places where a fault is caught: what a plugin does wrong
- * costs what its `onError` says, and nothing else.
+ * A policy's plugins, asked stage by stage and in order, until one decides.
  */
-import type { Opinion, Plugin, Stage, Stages } from "./plugin.ts";
-import { defer, isVerdict, reject, type Verdict } from "./verdict.ts";
+import { type After, askPlugin, type Scope, timer } from "./ask.ts";
+import { type Plugin, type Stage, STAGES, type Stages } from "./plugin.ts";
+import type { Verdict } from "./verdict.ts";
 
-/** Milliseconds a stage's handler may take. */
-const DEADLINES: Readonly<Record<Stage, number>> = {
-  connect: 5_000,
-  helo: 5_000,
-  mail: 5_000,
-  rcpt: 5_000,
-  data: 5_000,
-  message: 30_000,
-};
-
-/** What the asking session can stop a thinking handler by, when its client leaves. */
-export interface Scope {
-  abort?: AbortController | undefined;
-}
+export type { Scope } from "./ask.ts";
 
 /** What a stage came to. */
 export interface Judgement {
@@ -26,26 +13,33 @@ export interface Judgement {
   readonly plugin: string;
 }
 
-/** Told of every failing plugin. */
-export type FaultLog = (plugin: string, stage: Stage, cause: unknown) => void;
+/** Told once of every failure of a plugin. */
+type FaultLog = (plugin: string, stage: Stage, cause: unknown) => void;
 
 export class Chain {
   readonly plugins: readonly Plugin[];
   readonly #stages: ReadonlyMap<Stage, readonly Plugin[]>;
   readonly #faultLog: FaultLog;
+  readonly #after: After;
 
-  constructor(plugins: readonly Plugin[], faultLog: FaultLog) {
+  /** @param after measures the deadlines */
+  constructor(plugins: readonly Plugin[], faultLog: FaultLog, after: After = timer) {
     this.plugins = plugins;
     this.#faultLog = faultLog;
-    const stages = Object.keys(DEADLINES) as Stage[];
+    this.#after = after;
     this.#stages = new Map(
-      stages.map((stage) => [stage, plugins.filter((plugin) => plugin[stage] !== undefined)]),
+      STAGES.map((stage) => [stage, plugins.filter((plugin) => plugin[stage] !== undefined)]),
     );
+  }
+
+  /** Those that are asked at a stage, in order. */
+  asked(stage: Stage): readonly Plugin[] {
+    return this.#stages.get(stage)!;
   }
 
   /** False: nobody need be asked, so what the stage would be told need not be put together. */
   asks(stage: Stage): boolean {
-    return this.#stages.get(stage)!.length > 0;
+    return this.asked(stage).length > 0;
   }
 
   /** The first refusal, or undefined when nobody objects. Only a plugin that waits makes it a promise. */
@@ -63,73 +57,25 @@ export class Chain {
     facts: Stages[S],
     scope: Scope,
   ): Judgement | undefined | Promise<Judgement | undefined> {
-    const plugins = this.#stages.get(stage)!;
+    const plugins = this.asked(stage);
     for (let i = first; i < plugins.length; i++) {
       const plugin = plugins[i]!;
-      const opinion = this.#ask(plugin, stage, facts, scope);
+      const opinion = askPlugin(plugin, stage, facts, {
+        scope,
+        after: this.#after,
+        failed: (cause) => this.#faultLog(plugin.name, stage, cause),
+      });
       if (opinion instanceof Promise) {
-        return opinion.then((settled) => {
-          if (settled === undefined) return this.#from(i + 1, stage, facts, scope);
-          return settled.kind === "accept" ? undefined : { verdict: settled, plugin: plugin.name };
-        });
+        return opinion.then((settled) =>
+          settled === undefined ? this.#from(i + 1, stage, facts, scope) : judgement(settled, plugin)
+        );
       }
-      if (opinion !== undefined) {
-        return opinion.kind === "accept" ? undefined : { verdict: opinion, plugin: plugin.name };
-      }
+      if (opinion !== undefined) return judgement(opinion, plugin);
     }
     return undefined;
   }
+}
 
-  #ask<S extends Stage>(
-    plugin: Plugin,
-    stage: S,
-    facts: Stages[S],
-    scope: Scope,
-  ): Verdict | undefined | Promise<Verdict | undefined> {
-    const handler = plugin[stage] as (facts: Stages[S], signal: AbortSignal) => Opinion | Promise<Opinion>;
-    const abort = new AbortController();
-    try {
-      const opinion = handler.call(plugin, facts, abort.signal);
-      if (typeof (opinion as PromiseLike<Opinion> | undefined)?.then !== "function") {
-        return this.#checked(plugin, stage, opinion);
-      }
-      scope.abort = abort;
-      return this.#timed(plugin, stage, Promise.resolve(opinion), abort);
-    } catch (cause) {
-      return this.#failed(plugin, stage, cause);
-    }
-  }
-
-  #timed(
-    plugin: Plugin,
-    stage: Stage,
-    opinion: Promise<Opinion>,
-    abort: AbortController,
-  ): Promise<Verdict | undefined> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        const cause = new Error(`no verdict within ${DEADLINES[stage]} ms`);
-        abort.abort(cause);
-        resolve(this.#failed(plugin, stage, cause));
-      }, DEADLINES[stage]);
-      opinion
-        .then(
-          (settled) => this.#checked(plugin, stage, settled),
-          (cause) => this.#failed(plugin, stage, cause),
-        )
-        .then((verdict) => (clearTimeout(timer), resolve(verdict)));
-    });
-  }
-
-  #checked(plugin: Plugin, stage: Stage, opinion: unknown): Verdict | undefined {
-    if (opinion === undefined || isVerdict(opinion)) return opinion;
-    return this.#failed(plugin, stage, new TypeError("the handler returned what is no verdict"));
-  }
-
-  #failed(plugin: Plugin, stage: Stage, cause: unknown): Verdict | undefined {
-    this.#faultLog(plugin.name, stage, cause);
-    if (plugin.onError === "pass") return undefined;
-    if (plugin.onError === "reject") return reject("5.3.0", "A check of this server failed");
-    return defer("4.3.0", "A check of this server failed, try again later", 451);
-  }
+function judgement(verdict: Verdict, { name }: Plugin): Judgement | undefined {
+  return verdict.kind === "accept" ? undefined : { verdict, plugin: name };
 }

@@ -4,7 +4,7 @@
  */
 import { BACKEND_FORMS, isBackendEndpoint, isDomain, isListenEndpoint, LISTEN_FORMS } from "./address.ts";
 import { type Plugin, pluginMistakes } from "./plugin.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings, TlsFiles } from "./settings.ts";
 import { PLAIN_UNITS, type Unit, UNITS } from "./units.ts";
 
 /** Milliseconds that a timer can run: one that is set for longer fires at once. */
@@ -17,34 +17,41 @@ export function settingsMistakes(settings: Settings): string[] {
   const single = Object.entries(CHECKS).flatMap(([name, check]) =>
     check(name, settings[name as keyof Settings])
   );
-  return single.length > 0 ? single : between(settings);
+  return [...single, ...between(settings)];
 }
 
-/** Mistakes that no setting makes alone. */
+/** Mistakes that no setting makes alone. What is no array has been named already. */
 function between({ listen, backends, demo, tls, plugins }: Settings): string[] {
-  const mistakes = repeated(plugins);
-  if (backends.length === 0 && demo === undefined) {
+  const mistakes = repeated(elements(plugins));
+  if (Array.isArray(backends) && backends.length === 0 && demo === undefined) {
     mistakes.push("backends: none is given; at least one is needed");
   }
-  if (backends.length > 0 && demo !== undefined) {
-    const names = backends.map(({ name }) => name).join(", ");
+  if (elements(backends).length > 0 && demo !== undefined) {
+    const names = elements(backends).map((backend) => backend?.name ?? "?").join(", ");
     mistakes.push(
       `demo: ${shown(demo)} was given beside backends ${names}; allowed is one of the two, ` +
         "since the demo would take the backends' mail",
     );
   }
-  for (const { name } of tls === undefined ? listen.filter(({ implicitTls }) => implicitTls) : []) {
-    mistakes.push(`listen: ${name} needs a certificate; set tls (SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY)`);
+  for (const address of tls === undefined ? elements(listen) : []) {
+    if (address?.implicitTls !== true) continue;
+    mistakes.push(
+      `listen: ${address.name} needs a certificate; set tls (SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY)`,
+    );
   }
   return mistakes;
 }
 
+function elements<Element>(given: readonly Element[]): readonly Element[] {
+  return Array.isArray(given) ? given : [];
+}
+
 function repeated(plugins: readonly Plugin[]): string[] {
-  return plugins.flatMap(({ name }, i) => {
-    const first = plugins.findIndex((plugin) => plugin.name === name);
-    return first === i
-      ? []
-      : [`plugins[${i}] (${name}): is named as plugins[${first}] is; allowed is each name once`];
+  const names = plugins.map((plugin): unknown => plugin?.name);
+  return names.flatMap((name, i) => {
+    const first = names.indexOf(name);
+    if (first === i || typeof name !== "string") return [];
+    return [`plugins[${i}] (${name}): is named as plugins[${first}] is; allowed is each name once`];
   });
 }
 
@@ -71,7 +78,10 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
 };
 
 function value(isGood: (given: unknown) => boolean, allowed: string): Check {
-  return (path, given) => (isGood(given) ? [] : [`${path}: ${shown(given)} was given; allowed is ${allowed}`]);
+  return (
+    path,
+    given,
+  ) => (isGood(given) ? [] : [`${path}: ${shown(given)} was given; allowed is ${allowed}`]);
 }
 
 function optional(check: Check): Check {
@@ -131,7 +141,8 @@ function isBackendAddress(given: unknown): boolean {
   return isText(name) && isBackendEndpoint(endpoint);
 }
 
-function isTlsFiles(given: unknown): boolean {
+/** Whether these are two names of files. */
+export function isTlsFiles(given: unknown): given is TlsFiles {
   const { cert, key } = (given ?? {}) as Record<string, unknown>;
   return isText(cert) && isText(key);
 }

@@ -3,7 +3,7 @@
  */
 import process from "node:process";
 import { backendAddress, listenAddress } from "./address.ts";
-import { settingsMistakes } from "./check_settings.ts";
+import { isTlsFiles, settingsMistakes } from "./check_settings.ts";
 import { type Environment, readEnvironment, type Variables } from "./environment.ts";
 import { type BackendAddress, DEFAULTS, type ListenAddress, type Settings } from "./settings.ts";
 import { SettingsError } from "./settings_error.ts";
@@ -59,7 +59,9 @@ function completed(options: PolicyOptions, earlier: readonly string[]): Policy {
   const names = unknownNames(options);
   const settings = complete(options);
   const mistakes = [...earlier, ...names, ...settingsMistakes(settings)];
-  if (mistakes.length > 0) throw new SettingsError(mistakes, settings.tls);
+  if (mistakes.length > 0) {
+    throw new SettingsError(mistakes, isTlsFiles(settings.tls) ? settings.tls : undefined);
+  }
   return { settings: { ...settings, notices: [...settings.notices, ...notices(settings)] } };
 }
 
@@ -93,9 +95,12 @@ function addresses<Address>(
 
 function unknownNames(options: PolicyOptions): string[] {
   const known = [...Object.keys(DEFAULTS), "hostname", "listen", "backends"].sort();
-  const groups = (Object.keys(UNITS) as (keyof typeof UNITS)[]).flatMap((group) =>
-    strangers(`${group}.`, options[group] ?? {}, Object.keys(UNITS[group]))
-  );
+  const groups = (Object.keys(UNITS) as (keyof typeof UNITS)[]).flatMap((group) => {
+    const given = options[group] ?? {};
+    return typeof given === "object"
+      ? strangers(`${group}.`, given, Object.keys(UNITS[group]))
+      : [`${group}: ${JSON.stringify(given)} was given; allowed is an object with settings`];
+  });
   return [...strangers("", options, known), ...groups];
 }
 

@@ -31,10 +31,10 @@ const SYNTAX: readonly (readonly [form: RegExp, code: number])[] = [
   [/^(?:HELO|EHLO) *$/i, 501],
   [/^(?:HELO|EHLO) +\S+ +\S/i, 501],
   [/^VRFY *$/i, 501],
-  [/^MAIL FROM:[^<]/i, 501],
+  [/^MAIL FROM: *[^< ]/i, 501],
   [/^MAIL FROM:<[^>]*> .*NOSUCH/i, 555],
   [/^MAIL FROM:<[^>]*> .*SIZE=9999/i, 552],
-  [/^RCPT TO:(?:[^<]|<>)/i, 501],
+  [/^RCPT TO: *(?:[^< ]|<>)/i, 501],
   [/^(?:MAIL(?! FROM:)|RCPT(?! TO:))/i, 501],
 ];
 
@@ -107,6 +107,7 @@ export class Model {
       case "VRFY":
         return this.#local(252);
       case "EXPN":
+      case "STARTTLS":
         return this.#error(502);
       case "RSET":
         this.#forget();
@@ -132,7 +133,7 @@ export class Model {
     const phase = this.#phase;
     if (["MAIL", "RCPT", "DATA", "BDAT", "STARTTLS", "ETRN"].includes(verb) && phase === "start") return 503;
     if (["VRFY", "EXPN", "RCPT", "DATA"].includes(verb) && phase === "bdat") return 503;
-    if (verb === "MAIL" && phase !== "ready") return 503;
+    if (["MAIL", "STARTTLS", "ETRN"].includes(verb) && phase !== "ready") return 503;
     if (["RCPT", "DATA", "BDAT"].includes(verb) && phase === "ready") return 503;
     if (["DATA", "BDAT"].includes(verb) && phase === "mail") return 554;
     return undefined;
