@@ -31,7 +31,7 @@ async function main(): Promise<void> {
     fail([`Cannot take ${unknown.join(", ")}: there is no such option; allowed is --help`]);
   }
   if (more.length > 0) {
-    fail([`Cannot ${command} ${[policy, ...more].join(" ")}: allowed is one policy at a time`]);
+    fail([`Cannot run ${command} ${[policy, ...more].join(" ")}: allowed is one policy at a time`]);
   }
   switch (command) {
     case "serve":
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
     case undefined:
       return fail(USAGE.trimEnd().split("\n"));
     default:
-      fail([`Cannot ${command}: there is no such command; allowed are serve and check`]);
+      fail([`Cannot run ${command}: there is no such command; allowed are serve and check`]);
   }
 }
 

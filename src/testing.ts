@@ -34,7 +34,9 @@ export interface AskOptions {
 }
 
 /** A deadline that passes as soon as the plugin waits for something other than what is ready. */
-export const atOnce: After = (_ms, callback) => timer(0, callback);
+export function atOnce(_ms: number, callback: () => void): () => void {
+  return timer(0, callback);
+}
 
 /**
  * Asks one plugin at one stage as the proxy would.

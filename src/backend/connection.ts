@@ -196,6 +196,10 @@ export class Connection implements ConnectOwner {
         if (!positive) return this.#lose("refused", `HELO was answered ${reply.code}`);
         return this.#ready(NO_EXTENSIONS);
       default:
+        // Nobody can have taken what was not all sent.
+        if (positive && (step === "end" || step === "chunk") && this.#unsent) {
+          return this.#lose("unasked", "a reply came before what it answers", step);
+        }
         if (!positive && step !== "data") this.refusals++;
         this.holder.reply(step, reply);
     }
@@ -205,6 +209,10 @@ export class Connection implements ConnectOwner {
     this.extensions = this.backend.extensions = extensions;
     this.backend.failedAt = -Infinity;
     this.holder.ready(this);
+  }
+
+  get #unsent(): boolean {
+    return this.#out.length > 0 || this.#wire!.queued > 0;
   }
 
   /** Sets the deadline for the reply that is awaited now. */

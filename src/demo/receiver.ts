@@ -8,7 +8,7 @@ import { Server, type ServerEvent } from "../smtp/server.ts";
 import { Delivery } from "./delivery.ts";
 import type { Maildir } from "./maildir.ts";
 import * as say from "./replies.ts";
-import { EXTENSIONS, LIMITS, NAME } from "./replies.ts";
+import { EXTENSIONS, LIMITS } from "./replies.ts";
 
 export class Receiver implements WireOwner {
   readonly #wire: Wire;

@@ -20,13 +20,18 @@ export interface Hop {
   readonly time: number;
 }
 
+/** Addresses that no reader of a Received field can read as anything else. */
+const PLAIN = /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,255}@(?:[A-Za-z0-9.-]{1,255}|\[[A-Za-z0-9.:]{1,60}\])$/;
+
 /** The whole field, folded, with its line ends. */
 export function receivedField(hop: Hop): string {
   const literal = addressLiteral(hop.client);
   const helo = domainOf(hop.helo);
   const from = literal === undefined ? helo : `${helo} (${literal})`;
   const tls = hop.tls === undefined ? "" : `\r\n\t(${comment(hop.tls.version)} ${comment(hop.tls.cipher)})`;
-  const recipient = hop.recipient === undefined ? "" : `\r\n\tfor <${hop.recipient}>`;
+  const recipient = hop.recipient !== undefined && PLAIN.test(hop.recipient)
+    ? `\r\n\tfor <${hop.recipient}>`
+    : "";
   return (
     `Received: from ${from}${tls}\r\n` +
     `\tby ${hop.hostname} (Sallyport) with ${withKeyword(hop)} id ${hop.id}${recipient};\r\n\t${

@@ -8,12 +8,10 @@ import type { BackendAddress, ListenAddress } from "./settings.ts";
 const ADDRESS = "host:port or [IPv6]:port";
 
 /** What `listenAddress` reads, in words. `*` for the host is every IPv4 address, `[::]` every address. */
-export const LISTEN_FORMS =
-  `${ADDRESS}, with tls:// before it for implicit TLS, unix:PATH or fd:NUMBER; several with commas`;
+export const LISTEN_FORMS = `${ADDRESS}, with tls:// before it for implicit TLS, unix:PATH or fd:NUMBER`;
 
 /** What `backendAddress` reads, in words. */
-export const BACKEND_FORMS =
-  `${ADDRESS} or unix:PATH; several with commas (lmtp:// and smtps:// are not there yet)`;
+export const BACKEND_FORMS = `${ADDRESS} or unix:PATH (lmtp:// and smtps:// are not there yet)`;
 
 /** Reads `tls://0.0.0.0:465`; undefined where it has none of `LISTEN_FORMS`. */
 export function listenAddress(name: string): ListenAddress | undefined {

@@ -19,10 +19,10 @@ export const DEADLINES: Readonly<Record<Stage, number>> = {
 export type After = (ms: number, callback: () => void) => () => void;
 
 /** By the runtime's own timer. */
-export const timer: After = (ms, callback) => {
+export function timer(ms: number, callback: () => void): () => void {
   const running = setTimeout(callback, ms);
   return () => clearTimeout(running);
-};
+}
 
 /** What the asking session can stop a thinking handler by, when its client leaves. */
 export interface Scope {

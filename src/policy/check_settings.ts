@@ -24,7 +24,7 @@ export function settingsMistakes(settings: Settings): string[] {
 function between({ listen, backends, demo, tls, plugins }: Settings): string[] {
   const mistakes = repeated(elements(plugins));
   if (Array.isArray(backends) && backends.length === 0 && demo === undefined) {
-    mistakes.push("backends: none is given; at least one is needed");
+    mistakes.push("backends: none is given; at least one is needed (SALLYPORT_BACKEND)");
   }
   if (elements(backends).length > 0 && demo !== undefined) {
     const names = elements(backends).map((backend) => backend?.name ?? "?").join(", ");

@@ -61,7 +61,7 @@ function listenAddresses(given: string | undefined, note: Note): ListenAddress[]
   const names = words(given);
   return (names.length === 0 ? ["127.0.0.1:2525"] : names).map((name) => {
     const address = listenAddress(name);
-    if (address === undefined) note("SALLYPORT_LISTEN", name, LISTEN_FORMS);
+    if (address === undefined) note("SALLYPORT_LISTEN", name, `${LISTEN_FORMS}; several with commas`);
     return address ?? { name, endpoint: UNREADABLE, implicitTls: false };
   });
 }
@@ -69,7 +69,7 @@ function listenAddresses(given: string | undefined, note: Note): ListenAddress[]
 function backendAddresses(given: string | undefined, note: Note): BackendAddress[] {
   return words(given).map((name) => {
     const address = backendAddress(name);
-    if (address === undefined) note("SALLYPORT_BACKEND", name, BACKEND_FORMS);
+    if (address === undefined) note("SALLYPORT_BACKEND", name, `${BACKEND_FORMS}; several with commas`);
     return address ?? { name, endpoint: UNREADABLE };
   });
 }

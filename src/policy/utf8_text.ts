@@ -7,5 +7,5 @@ const decoder = new TextDecoder();
 
 /** Decodes the UTF-8 in a string of one character per byte; bytes that are no UTF-8 become U+FFFD. */
 export function utf8Text(bytes: string): string {
-  return !/[^ -~]/.test(bytes) ? bytes : decoder.decode(latin1(bytes));
+  return /[^ -~]/.test(bytes) ? decoder.decode(latin1(bytes)) : bytes;
 }

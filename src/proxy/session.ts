@@ -44,6 +44,8 @@ export class Session implements WireOwner, TransactionOwner {
   #halfClosed = false;
   #gone = false;
   #error: string | undefined;
+  /** A client that will send no more was told that its message is delivered. */
+  #toldHalfClosed = false;
   /** Set when the last reply has been sent: when to stop waiting for the client to hear it. */
   #closing: number | undefined;
   #stalledAt = 0;
@@ -140,6 +142,8 @@ export class Session implements WireOwner, TransactionOwner {
   close(error: Error | undefined): void {
     this.#gone = true;
     this.#error = error?.message;
+    // A client that closed looks like one that only stopped sending, until what was written to it comes back as an error.
+    if (error !== undefined && this.#toldHalfClosed) this.#record.unacknowledged();
     this.#asking?.cancel();
     this.#judging.abandon();
     // After the end of data the backend's answer is still wanted; before it nothing may be delivered.
@@ -280,12 +284,13 @@ export class Session implements WireOwner, TransactionOwner {
       const { pool } = this.#around;
       if (event.verb === "HELO" || pool.extensions() !== undefined) return this.#offer();
       this.#offerBy = this.#around.now() + PATIENCE;
-      pool.probe(() => this.#offer());
+      // The probe may last longer than the patience, and end while another EHLO is being judged.
+      pool.probe(() => this.#event === event && this.#offer());
     });
   }
 
   #offer(): void {
-    if (this.#gone || this.#event?.kind !== "helo") return;
+    if (this.#gone) return;
     this.#offerBy = Infinity;
     const { pool, offers, tls, hostname } = this.#around;
     const offer = offers.for(pool.extensions(), tls !== undefined && this.#wire.tls === undefined);
@@ -354,7 +359,9 @@ export class Session implements WireOwner, TransactionOwner {
     proceed: () => void,
     refuse: (refusal: Refusal) => void = (refusal) => this.answered(this.#server.refusal(refusal)),
   ): void {
-    this.#judging.judge(stage, told, proceed, refuse);
+    const event = this.#event;
+    const pending = (work: () => void) => this.#event === event && work();
+    this.#judging.judge(stage, told, () => pending(proceed), (refusal) => pending(() => refuse(refusal)));
   }
 
   /** Does what a plugin's late verdict makes due; a client that has left gets no further. */
@@ -376,13 +383,15 @@ export class Session implements WireOwner, TransactionOwner {
 
   answered(given: Reply): void {
     const event = this.#event;
+    if (event === undefined) return this.broken(new Error("an answer to nothing"));
     this.#event = undefined;
     const transaction = this.#transaction;
-    if (event?.kind === "end" && transaction !== undefined) {
+    if (event.kind === "end" && transaction !== undefined) {
       if (this.#gone && transaction.delivered) this.#record.unacknowledged();
+      this.#toldHalfClosed = this.#halfClosed && transaction.delivered;
       this.#finish(outcomeOf(given), { reply: given.code });
     }
-    if (this.#gone) return event?.kind === "end" ? this.#over() : undefined;
+    if (this.#gone) return event.kind === "end" ? this.#over() : undefined;
     this.#server.answer(given, this.#around.now());
     if (
       this.#transaction !== undefined && (this.#server.phase === "ready" || this.#server.phase === "start")

@@ -79,6 +79,8 @@ export class Transaction implements Taker, Holder {
   #spoilt: Reply | undefined;
   #carrier: Carrier | undefined;
   #endSent = false;
+  #dials = 0;
+  #abandoned = false;
   /** The transaction cannot succeed any more. */
   #failed: Reply | undefined;
 
@@ -151,6 +153,7 @@ export class Transaction implements Taker, Holder {
 
   /** The message will not be sent, or not be ended: nothing of this transaction may remain with the backend. */
   abandon(): void {
+    this.#abandoned = true;
     this.#asked = undefined;
     this.#request?.cancel();
     this.#request = undefined;
@@ -173,6 +176,7 @@ export class Transaction implements Taker, Holder {
   }
 
   #begun(connection: Connection): void {
+    if (this.#abandoned) return this.#pool.discard(connection);
     this.#request = undefined;
     this.#connection = connection;
     this.backend = connection.backend.name;
@@ -205,6 +209,7 @@ export class Transaction implements Taker, Holder {
   }
 
   #unreachable(reason: string): void {
+    if (this.#abandoned) return;
     this.#request = undefined;
     this.#spent.clear();
     this.#owner.incident("no backend", reason);
@@ -280,9 +285,13 @@ export class Transaction implements Taker, Holder {
   }
 
   #dial(fresh: boolean): void {
+    // A request may fail at once and have led to another one by the time it is known here.
+    const dial = ++this.#dials;
     this.#request = undefined;
     const request = this.#pool.take(this, this.#spent, fresh);
-    if (this.#connection === undefined && this.#asked !== undefined) this.#request = request;
+    if (dial === this.#dials && this.#connection === undefined && this.#asked !== undefined) {
+      this.#request = request;
+    }
   }
 
   /** Another backend, if there is one; this one has just failed. */
@@ -368,6 +377,14 @@ export class Transaction implements Taker, Holder {
   }
 
   #chunkReplied(connection: Connection, reply: Reply): void {
+    if (reply.code < 300 && !this.#carrier!.complete) {
+      this.#pool.discard(connection);
+      return this.#left({
+        why: "unasked",
+        step: "chunk",
+        detail: "a reply came before the chunk's last octet",
+      });
+    }
     this.#sent.shift();
     if (reply.code >= 300) {
       // Refused before its octets were all there, RSET would be taken for some of them.

@@ -173,6 +173,7 @@ export class MessageReader {
         place = AFTER_DOT;
       } else {
         if (octet === 0 && this.#inHeader) {
+          this.#checkLine(bytes, from, lineFrom, i);
           this.#give(bytes, from, i);
           this.fault ??= "NUL in the header";
         }
@@ -203,8 +204,10 @@ export class MessageReader {
   #give(bytes: Uint8Array, from: number, to: number): void {
     if (from >= to || this.fault !== undefined) return;
     this.size += to - from;
-    if (this.size > this.#checks.messageSize) this.fault = "message too large";
-    else if (this.#inHeader && this.size > this.#checks.headerBlock) this.fault = "header too large";
+    const { headerBlock, messageSize } = this.#checks;
+    // The bound that was passed first, wherever the reads were cut.
+    if (this.#inHeader && headerBlock < messageSize && this.size > headerBlock) this.fault = "header too large";
+    else if (this.size > messageSize) this.fault = "message too large";
     else this.content.push(bytes.subarray(from, to));
   }
 }

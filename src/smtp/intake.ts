@@ -29,6 +29,11 @@ export class Intake {
   #size = 0;
   #last = false;
 
+  /** Octets read of a message, or of a chunk, that cannot be taken any more. */
+  get wasted(): number {
+    return this.#message === undefined || this.#message.fault !== undefined ? this.octets : 0;
+  }
+
   /** A message starts after DATA. */
   data(checks: MessageChecks): void {
     this.#begin("dots", checks);

@@ -19,11 +19,11 @@ export interface Limits {
   readonly recipients: number;
   /** Transactions of one session. */
   readonly messages: number;
-  /** Commands answered 5yz that end a session with 421: a person at a keyboard needs a few, a program gone wrong has no end. */
+  /** Commands answered 4yz or 5yz that end a session with 421: a person at a keyboard needs a few, a program gone wrong has no end. */
   readonly errors: number;
   /** Recipients answered 4yz or 5yz that end a session with 421: that many unknown ones are guesses. */
   readonly refusedRecipients: number;
-  /** Commands of one session that move no mail (NOOP, RSET, VRFY, EHLO …), counted anew by each message. */
+  /** Commands between two messages that move no mail (NOOP, RSET, VRFY, EHLO …). */
   readonly idleCommands: number;
   /** Time for the next whole command. */
   readonly commandTime: number;

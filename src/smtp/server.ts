@@ -89,7 +89,9 @@ export class Server {
   get deadline(): number {
     if (this.#pending !== undefined || this.#mode === "closed" || this.#mode === "silent") return Infinity;
     if (this.#mode === "tls") return this.#pace.handshake;
-    return this.#mode === "octets" ? this.#pace.message(this.#intake.octets) : this.#pace.command;
+    // Between the chunks of a message the client is as slow as within them.
+    const message = this.#mode === "octets" || this.phase === "bdat";
+    return message ? this.#pace.message(this.#intake.octets) : this.#pace.command;
   }
 
   /** The time the client is not to blame for is over: reading from it goes on after a pause. */
@@ -116,7 +118,7 @@ export class Server {
   receive(bytes: Uint8Array, now: number): void {
     if (this.#mode === "closed") return;
     this.#now = now;
-    if (this.#pending === undefined && this.#mode === "octets") {
+    if (this.#pending === undefined && (this.#mode === "octets" || this.phase === "bdat")) {
       this.#pace.octets(now);
     }
     this.#input.push(bytes);
@@ -204,7 +206,7 @@ export class Server {
     else if (positive) this.#proceed(pending!, command, given);
     if (pending === "rcpt" && !positive) this.#count(this.#tally.refusedRecipient());
     else if (pending === "ask" && positive) this.#count(this.#tally.idleCommand());
-    else if (pending !== "end" && given.code >= 500) this.#count(this.#tally.error());
+    else if (pending !== "end" && !positive) this.#count(this.#tally.error());
   }
 
   /** TLS is on: the session starts anew (RFC 3207 §4.2). */
@@ -327,10 +329,14 @@ export class Server {
 
   #readOctets(): ServerEvent | undefined | "again" {
     const event = this.#intake.read(this.#input);
+    if (this.#intake.wasted > 2 * this.options.limits.messageSize) {
+      return this.#fatal([421, "3.4", "Too much was sent that cannot be taken"]);
+    }
     switch (event?.kind) {
       case "chunk end":
         this.#mode = "command";
         this.#pending = "chunk end";
+        if (event.size === 0) this.#count(this.#tally.idleCommand());
         return event;
       case "end":
         this.#mode = "command";
@@ -340,7 +346,7 @@ export class Server {
       case "swallowed":
         this.#mode = "command";
         this.#send(this.#swallowReply!);
-        if (this.#swallowReply!.code >= 500) this.#count(this.#tally.error());
+        if (this.#swallowReply!.code >= 400) this.#count(this.#tally.error());
         return "again";
       default:
         return event;

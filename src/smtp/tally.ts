@@ -17,7 +17,7 @@ export class Tally {
     this.#limits = limits;
   }
 
-  /** A command was answered 5yz. */
+  /** A command was answered 4yz or 5yz. */
   error(): Refusal | undefined {
     return ++this.#errors >= this.#limits.errors ? [421, "7.0", "Too many errors"] : undefined;
   }

@@ -44,7 +44,9 @@ function extensionsOf(lines: readonly Line[]): string[] {
 
 /** The codes that a script expects, one a reply. */
 function codesOf(lines: readonly Line[]): string[] {
-  return lines.filter(({ side, text }) => side === "S" && /^\d{3}(?: |$)/.test(text)).map(({ text }) => text.slice(0, 3));
+  return lines.filter(({ side, text }) => side === "S" && /^\d{3}(?: |$)/.test(text)).map(({ text }) =>
+    text.slice(0, 3)
+  );
 }
 
 /** What they say where we say something else, and why. */
@@ -53,44 +55,57 @@ const DIFFERENT: ReadonlyMap<string, readonly [theirs: string, ours: string]> = 
   ["starttls_with_injection.test", ["451", "421"]],
 ]);
 
-withVectors("james", "smtp-james-mpt/mpt/impl/smtp/core/src/main/resources/org/apache/james/smtp/scripts", `${SCRIPTS} scripts`, (folder) => {
-  const names = readdirSync(folder).filter((name) => name.endsWith(".test")).sort();
-  const scripts = names.map((name) => [name, readScript(readFileSync(new URL(name, folder), "utf8"))] as const);
-  const needsAuth = (lines: readonly Line[]) => lines.some(({ side, text }) => side === "C" && text.startsWith("AUTH "));
+withVectors(
+  "james",
+  "smtp-james-mpt/mpt/impl/smtp/core/src/main/resources/org/apache/james/smtp/scripts",
+  `${SCRIPTS} scripts`,
+  (folder) => {
+    const names = readdirSync(folder).filter((name) => name.endsWith(".test")).sort();
+    const scripts = names.map((name) =>
+      [name, readScript(readFileSync(new URL(name, folder), "utf8"))] as const
+    );
+    const needsAuth = (lines: readonly Line[]) =>
+      lines.some(({ side, text }) => side === "C" && text.startsWith("AUTH "));
 
-  test(`all ${SCRIPTS} scripts are read, and ${SKIPPED} need AUTH`, () => {
-    expect(scripts.length).toBe(SCRIPTS);
-    expect(scripts.filter(([, lines]) => needsAuth(lines)).length).toBe(SKIPPED);
-  });
-
-  for (const [name, lines] of scripts) {
-    if (needsAuth(lines)) {
-      test.skip(`${name}: AUTH is not there yet`, () => {});
-      continue;
-    }
-    describe(name, () => {
-      const extensions = extensionsOf(lines).filter((line) => !/^AUTH|^STARTTLS/.test(line));
-      const [theirs, ours] = DIFFERENT.get(name) ?? ["", ""];
-      const codes = codesOf(lines).map((code) => (code === theirs ? ours : code));
-      for (const way of ["line by line", "octet by octet", "in one write"]) {
-        test(way, async () => {
-          const scene = new Scene({ tls: extensionsOf(lines).includes("STARTTLS"), extensions });
-          const receiver = new FakeReceiver(scene, extensions);
-          const writes = lines.filter(({ side }) => side === "C").map(({ text }) => sent(text));
-          const injects = way === "octet by octet" && theirs !== "";
-          for (const write of way === "in one write" ? [writes.join("")] : writes) {
-            for (const octets of way === "octet by octet" && !injects ? write : [write]) scene.send(octets);
-          }
-          await scene.rest();
-          const heard = scene.take().split("\r\n");
-          expect(heard.filter((line) => /^\d{3} /.test(line)).map((line) => line.slice(0, 3))).toEqual(codes);
-          for (const extension of extensions) expect(heard).toContain(heard.find((line) => line.slice(4) === extension)!);
-          const data = lines.findIndex(({ text }) => text.startsWith("354"));
-          if (data === -1) return expect(receiver.commands).toEqual([]);
-          const message = lines.slice(data + 1).filter(({ side, text }) => side === "C" && text !== ".").map(({ text }) => `${text}\r\n`);
-          expect(receiver.taken.map((taken) => taken.message)).toEqual([message.join("")]);
-        });
-      }
+    test(`all ${SCRIPTS} scripts are read, and ${SKIPPED} need AUTH`, () => {
+      expect(scripts.length).toBe(SCRIPTS);
+      expect(scripts.filter(([, lines]) => needsAuth(lines)).length).toBe(SKIPPED);
     });
-  }
-});
+
+    for (const [name, lines] of scripts) {
+      if (needsAuth(lines)) {
+        test.skip(`${name}: AUTH is not there yet`, () => {});
+        continue;
+      }
+      describe(name, () => {
+        const extensions = extensionsOf(lines).filter((line) => !/^AUTH|^STARTTLS/.test(line));
+        const [theirs, ours] = DIFFERENT.get(name) ?? ["", ""];
+        const codes = codesOf(lines).map((code) => (code === theirs ? ours : code));
+        for (const way of ["line by line", "octet by octet", "in one write"]) {
+          test(way, async () => {
+            const scene = new Scene({ tls: extensionsOf(lines).includes("STARTTLS"), extensions });
+            const receiver = new FakeReceiver(scene, extensions);
+            const writes = lines.filter(({ side }) => side === "C").map(({ text }) => sent(text));
+            const injects = way === "octet by octet" && theirs !== "";
+            for (const write of way === "in one write" ? [writes.join("")] : writes) {
+              for (const octets of way === "octet by octet" && !injects ? write : [write]) scene.send(octets);
+            }
+            await scene.rest();
+            const heard = scene.take().split("\r\n");
+            expect(heard.filter((line) => /^\d{3} /.test(line)).map((line) => line.slice(0, 3))).toEqual(
+              codes,
+            );
+            for (const extension of extensions) {
+              expect(heard).toContain(heard.find((line) => line.slice(4) === extension)!);
+            }
+            const data = lines.findIndex(({ text }) => text.startsWith("354"));
+            if (data === -1) return expect(receiver.commands).toEqual([]);
+            const message = lines.slice(data + 1).filter(({ side, text }) => side === "C" && text !== ".")
+              .map(({ text }) => `${text}\r\n`);
+            expect(receiver.taken.map((taken) => taken.message)).toEqual([message.join("")]);
+          });
+        }
+      });
+    }
+  },
+);

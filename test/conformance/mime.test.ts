@@ -14,7 +14,10 @@ import { FakeReceiver } from "../support/fake_receiver.ts";
 const MESSAGES = 231;
 const ENVELOPE = "EHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n";
 const EXTENSIONS = ["PIPELINING", "8BITMIME", "CHUNKING"];
-const WRITES: readonly (readonly [name: string, size: number])[] = [["64 kB", 65_536], ["7 octets", 7], ["1 octet", 1]];
+const WRITES: readonly (readonly [name: string, size: number])[] = [["64 kB", 65_536], ["7 octets", 7], [
+  "1 octet",
+  1,
+]];
 
 /** A message by DATA, which must end in CRLF. */
 function byData(message: string): string {
@@ -25,7 +28,8 @@ function byData(message: string): string {
 /** In chunks of 10,000 octets, which cut lines and CR from LF. */
 function byChunks(message: string): string {
   const chunks = message.match(/[^]{1,10000}/g) ?? [""];
-  return chunks.map((chunk, i) => `BDAT ${chunk.length}${i === chunks.length - 1 ? " LAST" : ""}\r\n${chunk}`).join("");
+  return chunks.map((chunk, i) => `BDAT ${chunk.length}${i === chunks.length - 1 ? " LAST" : ""}\r\n${chunk}`)
+    .join("");
 }
 
 /** Sends octets in writes of a size, straight to the session: there are millions of them. */
@@ -42,17 +46,25 @@ function send(scene: Scene, octets: string, size: number): void {
 }
 
 /** The last reply, and what arrived. */
-function through(said: string, size: number, extensions: readonly string[]): { code: string; messages: string[] } {
+function through(
+  said: string,
+  size: number,
+  extensions: readonly string[],
+): { code: string; messages: string[] } {
   const scene = new Scene({ extensions });
   const receiver = new FakeReceiver(scene, extensions);
   send(scene, ENVELOPE, ENVELOPE.length);
   scene.take();
   send(scene, said, size);
-  return { code: scene.take().split("\r\n").at(-2)!.slice(0, 3), messages: receiver.taken.map(({ message }) => message) };
+  return {
+    code: scene.take().split("\r\n").at(-2)!.slice(0, 3),
+    messages: receiver.taken.map(({ message }) => message),
+  };
 }
 
 withVectors("mime", "mime", `${MESSAGES} messages`, (folder) => {
-  const names = (readdirSync(folder, { recursive: true }) as string[]).filter((name) => name.endsWith(".eml")).sort();
+  const names = (readdirSync(folder, { recursive: true }) as string[]).filter((name) => name.endsWith(".eml"))
+    .sort();
   const messages = names.map((name) => {
     const octets = latin1Text(readFileSync(new URL(name, folder)));
     return [name, octets.replace(/(?<!\r)\n/g, "\r\n")] as const;
@@ -71,11 +83,15 @@ withVectors("mime", "mime", `${MESSAGES} messages`, (folder) => {
         const fit = readCounted(whole).fault === undefined;
         const found = through(byData(message), size, EXTENSIONS);
         const wanted = { code: fit ? "250" : "550", messages: fit ? [whole] : [] };
-        if (found.code !== wanted.code || found.messages[0] !== wanted.messages[0]) expect([name, found]).toEqual([name, wanted]);
+        if (found.code !== wanted.code || found.messages[0] !== wanted.messages[0]) {
+          expect([name, found]).toEqual([name, wanted]);
+        }
       }
       expect(messages.length).toBe(MESSAGES);
     });
     for (const [kind, extensions] of [["", EXTENSIONS], [" that becomes DATA", ["8BITMIME"]]] as const) {
+      // DATA octet by octet is seen above.
+      if (kind !== "" && size === 1) continue;
       test(`by BDAT${kind}, in writes of ${writes}`, () => {
         for (const [name, message] of messages) {
           const fit = readCounted(message).fault === undefined;

@@ -1,12 +1,13 @@
 /**
  * The end-of-data look-alikes of all public SMTP smuggling tools (../shared/vectors/smuggling): in DATA, after BDAT, in
  * one write with all else and split at every octet, towards a strict backend and one that takes any of them for an end.
- * No backend ever sees a second message, and no message is cut in two.
+ * No backend ever sees a second message, and no message is cut in two. NULs in a body pass as they are: what a backend
+ * makes of them that drops them is not reckoned with, since exact octets go before.
  */
 import { readFileSync } from "node:fs";
 import { expect, test } from "bun:test";
 import { latin1Text } from "../../src/smtp/reply.ts";
-import { readData } from "../support/dialogue_reader.ts";
+import { readCounted, readData } from "../support/dialogue_reader.ts";
 import { Scene, type SceneOptions } from "../support/dialogue_scene.ts";
 import { withVectors } from "../support/dialogue_vectors.ts";
 import { FakeReceiver, LAX, STRICT } from "../support/fake_receiver.ts";
@@ -19,7 +20,8 @@ interface Sequence {
 
 const SEQUENCES = 20;
 const ENVELOPE = "EHLO client.example\r\nMAIL FROM:<good@x.example>\r\nRCPT TO:<b@y.example>\r\n";
-const SMUGGLED = "MAIL FROM:<evil@x.example>\r\nRCPT TO:<victim@y.example>\r\nDATA\r\nFrom: admin@y.example\r\n\r\nsmuggled\r\n.\r\n";
+const SMUGGLED =
+  "MAIL FROM:<evil@x.example>\r\nRCPT TO:<victim@y.example>\r\nDATA\r\nFrom: admin@y.example\r\n\r\nsmuggled\r\n.\r\n";
 
 /** A conversation, and what came of it. */
 interface Outcome {
@@ -34,7 +36,9 @@ async function play(writes: readonly string[], ends: RegExp, options: SceneOptio
   const receiver = new FakeReceiver(scene, extensions, ends);
   for (const write of writes) scene.send(write);
   await scene.rest();
-  const codes = scene.take().split("\r\n").filter((line) => /^\d{3} /.test(line)).map((line) => Number(line.slice(0, 3)));
+  const codes = scene.take().split("\r\n").filter((line) => /^\d{3} /.test(line)).map((line) =>
+    Number(line.slice(0, 3))
+  );
   return { codes: codes.slice(1), taken: receiver.taken, commands: receiver.commands };
 }
 
@@ -45,7 +49,9 @@ function expectOne({ taken, commands }: Outcome, delivered: boolean): void {
 }
 
 withVectors("smuggling", "smuggling", `${SEQUENCES} sequences`, (folder) => {
-  const { sequences } = JSON.parse(readFileSync(new URL("eod-sequences.json", folder), "utf8")) as { sequences: Sequence[] };
+  const { sequences } = JSON.parse(readFileSync(new URL("eod-sequences.json", folder), "utf8")) as {
+    sequences: Sequence[];
+  };
 
   test(`all ${SEQUENCES} sequences are read`, () => {
     expect(sequences.length).toBe(SEQUENCES);
@@ -95,13 +101,20 @@ withVectors("smuggling", "smuggling", `${SEQUENCES} sequences`, (folder) => {
     test(`${bytes} in a chunk, and at the end of one`, async () => {
       for (const extensions of [["CHUNKING"], []]) {
         for (const ends of [STRICT, LAX]) {
-          for (const first of [message.length, `Subject: x\r\n\r\nfirst${sequence}`.length, message.indexOf("first") + 5]) {
+          for (
+            const first of [
+              message.length,
+              `Subject: x\r\n\r\nfirst${sequence}`.length,
+              message.indexOf("first") + 5,
+            ]
+          ) {
             const chunks = [message.slice(0, first), message.slice(first)];
-            const said = chunks.map((chunk, i) => `BDAT ${chunk.length}${i === 1 ? " LAST" : ""}\r\n${chunk}`).join("");
+            const said = chunks.map((chunk, i) => `BDAT ${chunk.length}${i === 1 ? " LAST" : ""}\r\n${chunk}`)
+              .join("");
             const outcome = await play([ENVELOPE + said], ends, { extensions });
-            const bad = /(?<!\r)\n|\r(?!\n)/.test(message);
-            expect(outcome.codes.at(-1)).toBe(bad ? (outcome.codes.includes(550) ? outcome.codes.at(-1)! : 550) : 250);
-            expect(outcome.codes.includes(550)).toBe(bad);
+            const bad = readCounted(message).fault !== undefined;
+            expect(outcome.codes.at(-1) === 250).toBe(!bad);
+            expect(outcome.codes.filter((code) => code === 550).length).toBe(bad ? 1 : 0);
             expectOne(outcome, !bad);
           }
         }
@@ -109,7 +122,9 @@ withVectors("smuggling", "smuggling", `${SEQUENCES} sequences`, (folder) => {
     });
 
     test(`${bytes} normalized is one message of lines`, async () => {
-      const { codes, taken } = await play([`${ENVELOPE}DATA\r\n${message}`], LAX, { bareLineFeeds: "normalize" });
+      const { codes, taken } = await play([`${ENVELOPE}DATA\r\n${message}`], LAX, {
+        bareLineFeeds: "normalize",
+      });
       expect(codes).toEqual([250, 250, 250, 354, 250]);
       expect(taken.map(({ from }) => from)).toEqual(["good@x.example"]);
       expect(taken[0]!.message).not.toMatch(/(?<!\r)\n|\r(?!\n)/);

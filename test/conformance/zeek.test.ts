@@ -13,7 +13,9 @@ import { withVectors } from "../support/dialogue_vectors.ts";
 import { FakeReceiver } from "../support/fake_receiver.ts";
 
 interface Trace {
-  readonly connections: readonly { readonly events: readonly { readonly from: "C" | "S"; readonly b64: string }[] }[];
+  readonly connections: readonly {
+    readonly events: readonly { readonly from: "C" | "S"; readonly b64: string }[];
+  }[];
 }
 
 const FILES = 19;
@@ -31,9 +33,16 @@ async function play(writes: readonly string[]) {
   const receiver = new FakeReceiver(scene, EXTENSIONS);
   for (const write of writes) scene.send(write);
   await scene.rest();
-  const codes = scene.take().split("\r\n").filter((line) => /^\d{3} /.test(line)).map((line) => Number(line.slice(0, 3)));
+  const codes = scene.take().split("\r\n").filter((line) => /^\d{3} /.test(line)).map((line) =>
+    Number(line.slice(0, 3))
+  );
   const faults = scene.log.filter(({ event }) => event === "fault");
-  return { codes, messages: receiver.taken.map(({ message }) => message), nonsense: receiver.nonsense, faults };
+  return {
+    codes,
+    messages: receiver.taken.map(({ message }) => message),
+    nonsense: receiver.nonsense,
+    faults,
+  };
 }
 
 withVectors("zeek", "dialogues-zeek", `${CONVERSATIONS} conversations`, (folder) => {
@@ -45,7 +54,9 @@ withVectors("zeek", "dialogues-zeek", `${CONVERSATIONS} conversations`, (folder)
 
   test(`all ${CONVERSATIONS} conversations of ${FILES} files are read`, () => {
     expect([files.length, conversations.length]).toEqual([FILES, CONVERSATIONS]);
-    const taken = conversations.flatMap(([, writes]) => new Model(DEFAULT_LIMITS).run(writes.join("")).messages);
+    const taken = conversations.flatMap(([, writes]) =>
+      new Model(DEFAULT_LIMITS).run(writes.join("")).messages
+    );
     expect(taken.length).toBeGreaterThan(10);
   });
 

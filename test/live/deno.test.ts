@@ -2,11 +2,12 @@
 // The proxy under Deno: the same senders and receivers, plain and over TLS.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { expectRelayed, expectSameBytes, expectStored, only } from "../support/live_checks.ts";
+import { exim } from "../support/live_exim.ts";
 import { difficultBody, eightBitBody, letter, longBody } from "../support/live_letters.ts";
 import { nodemailer } from "../support/live_nodemailer.ts";
 import { postfixMissing } from "../support/live_postfix.ts";
 import { arrivesSecured } from "../support/live_secured.ts";
-import { curl, exim, netSmtp, type Sender, smtplib, swaks, swaksTls } from "../support/live_senders.ts";
+import { curl, netSmtp, type Sender, smtplib, swaks, swaksTls } from "../support/live_senders.ts";
 import { LiveStage, receiverMissing, RECEIVERS } from "../support/live_stage.ts";
 
 const postfix: Sender = {

@@ -21,13 +21,13 @@ import {
   letter,
   longBody,
 } from "../support/live_letters.ts";
+import { exim } from "../support/live_exim.ts";
 import { nodemailer } from "../support/live_nodemailer.ts";
 import { postfixMissing } from "../support/live_postfix.ts";
 import { type ReceiverName, REFUSED, SIZE_LIMIT } from "../support/live_receivers.ts";
 import {
   type Ability,
   curl,
-  exim,
   msmtp,
   netSmtp,
   type Report,

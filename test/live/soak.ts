@@ -27,7 +27,11 @@ const { values } = parseArgs({
     deno: { type: "boolean", default: false },
   },
 });
-const [seconds, width, backends] = [values.seconds, values.sessions, values.backends].map(Number) as [number, number, number];
+const [seconds, width, backends] = [values.seconds, values.sessions, values.backends].map(Number) as [
+  number,
+  number,
+  number,
+];
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "sallyport-soak-"));
 const records = join(folder, "records");
@@ -37,9 +41,16 @@ const children = new Set<ChildProcess>();
 process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
 
 /** Starts a child whose output goes to files; `ended` is its exit. */
-function start(command: readonly string[], env: Readonly<Record<string, string>>, out = errors): { child: ChildProcess; ended: Promise<string> } {
+function start(
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+  out = errors,
+): { child: ChildProcess; ended: Promise<string> } {
   const [stdout, stderr] = [openSync(out, "a"), openSync(errors, "a")];
-  const child = spawn(command[0]!, command.slice(1), { env: { ...process.env, ...env }, stdio: ["ignore", stdout, stderr] });
+  const child = spawn(command[0]!, command.slice(1), {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", stdout, stderr],
+  });
   closeSync(stdout);
   closeSync(stderr);
   children.add(child);
@@ -87,11 +98,14 @@ const proxy = start([...runtime, path("../../src/main.ts"), "serve", path("../..
 }, log);
 let died: string | undefined;
 proxy.ended.then((how) => died = how);
-if (!await eventually(() => greets(port), 20_000)) throw new Error(`Cannot start the proxy: ${readFileSync(errors, "utf8")}`);
+if (!await eventually(() => greets(port), 20_000)) {
+  throw new Error(`Cannot start the proxy: ${readFileSync(errors, "utf8")}`);
+}
 
 /** Resident memory of the proxy in MiB. */
 function resident(): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${proxy.child.pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${proxy.child.pid}/status`, "utf8"))?.[1] ?? 0) /
+    1024;
 }
 
 const began = Date.now();
@@ -100,7 +114,9 @@ let running = 0;
 async function client(): Promise<void> {
   while (Date.now() < end && died === undefined) {
     running++;
-    await session(port, (attempt) => attempts.push(attempt)).catch((fault) => console.log(`client: ${fault}`));
+    await session(port, (attempt) => attempts.push(attempt)).catch((fault) =>
+      console.log(`client: ${fault}`)
+    );
     running--;
   }
 }
@@ -113,7 +129,13 @@ while (Date.now() < end && died === undefined) {
   await sleep(Math.min(every, end - Date.now()));
   if (died !== undefined) break;
   memory.push(resident());
-  const row = [Math.round((Date.now() - began) / 1000), Math.round(memory.at(-1)!), running, attempts.length, kills];
+  const row = [
+    Math.round((Date.now() - began) / 1000),
+    Math.round(memory.at(-1)!),
+    running,
+    attempts.length,
+    kills,
+  ];
   console.log(row.map((value, i) => String(value).padStart([4, 6, 10, 10, 7][i]!)).join(""));
 }
 over = true;
@@ -126,7 +148,10 @@ const exit = await Promise.race([proxy.ended, sleep(60_000).then(() => "no exit 
 sinks.forEach((kill) => kill());
 
 const account = settle(attempts, readFileSync(records, "utf8"), readFileSync(log, "utf8"));
-const faults = [...account.faults, ...running > 0 || stuck > 0 ? [`${stuck} clients were still waiting 180 s after the end`] : []];
+const faults = [
+  ...account.faults,
+  ...running > 0 || stuck > 0 ? [`${stuck} clients were still waiting 180 s after the end`] : [],
+];
 if (crashed !== undefined) faults.push(`the proxy ended by itself: ${crashed}`);
 if (exit !== "status 0") faults.push(`the proxy's exit: ${exit}`);
 const said = readFileSync(errors, "utf8");
@@ -141,11 +166,15 @@ function memoryFaults(): string[] {
   const quarter = memory.length >> 2;
   const [early, late] = [median(memory.slice(quarter, 2 * quarter)), median(memory.slice(-quarter))];
   console.log(`memory: ${Math.round(early)} MiB in the second quarter, ${Math.round(late)} MiB in the last`);
-  return late <= early * 1.25 + 16 ? [] : [`memory grows: from ${Math.round(early)} to ${Math.round(late)} MiB`];
+  return late <= early * 1.25 + 16
+    ? []
+    : [`memory grows: from ${Math.round(early)} to ${Math.round(late)} MiB`];
 }
 
 function tell({ numbers }: Account): void {
-  for (const [name, value] of Object.entries({ ...numbers, kills })) console.log(`${String(value).padStart(8)} ${name}`);
+  for (const [name, value] of Object.entries({ ...numbers, kills })) {
+    console.log(`${String(value).padStart(8)} ${name}`);
+  }
   for (const fault of faults.slice(0, 50)) console.log(`FAULT ${fault}`);
   console.log(faults.length === 0 ? "\nAll accounts agree." : `\n${faults.length} faults; logs in ${folder}`);
   if (faults.length === 0) rmSync(folder, { recursive: true });

@@ -4,11 +4,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { findProgram } from "../support/live_children.ts";
 import { exchanges } from "../support/live_conversation.ts";
+import { exim } from "../support/live_exim.ts";
 import { letter } from "../support/live_letters.ts";
 import { nodemailer } from "../support/live_nodemailer.ts";
 import { postfixMissing } from "../support/live_postfix.ts";
 import { arrivesSecured, openssl } from "../support/live_secured.ts";
-import { curl, exim, msmtp, type Sender, smtplib, snail, swaks, swaksTls } from "../support/live_senders.ts";
+import { curl, msmtp, type Sender, smtplib, snail, swaks, swaksTls } from "../support/live_senders.ts";
 import { LiveStage, receiverMissing, RECEIVERS } from "../support/live_stage.ts";
 
 const postfix: Sender = {

@@ -1,80 +1,63 @@
-/** The chain by itself: who is asked, and what makes it wait. */
-import { describe, expect, test } from "bun:test";
-import { Chain, type Judgement } from "../../src/policy/chain.ts";
-import { definePlugin, type Plugin, type Stages } from "../../src/policy/plugin.ts";
-import { accept, reject, type Verdict } from "../../src/policy/verdict.ts";
+/**
+ * One failure is one line, and a client that leaves is nobody's failure: the chain alone, with a clock of its own.
+ */
+import { expect, test } from "bun:test";
+import { Chain, type Scope } from "../../src/policy/chain.ts";
+import { definePlugin, type ErrorPolicy, type Plugin } from "../../src/policy/plugin.ts";
+import { reject, type Verdict } from "../../src/policy/verdict.ts";
+import { factsAt } from "../../src/testing.ts";
 
-const FACTS: Stages["connect"] = {
-  id: "0123456789",
-  client: { host: "203.0.113.7", port: 1 },
-  local: { host: "192.0.2.25", port: 25 },
-};
-
-function plugin(name: string, connect?: () => Verdict | undefined | Promise<Verdict | undefined>): Plugin {
-  return definePlugin(name, () => ({ onError: "defer", ...(connect ? { connect } : {}) }))();
+/** A chain whose deadlines pass when `late` is called. */
+function chainOf(plugins: readonly Plugin[]) {
+  const failures: string[] = [];
+  const waiting = new Set<() => void>();
+  const chain = new Chain(plugins, (plugin, stage, cause) => {
+    failures.push(`${plugin} at ${stage}: ${(cause as Error).message}`);
+  }, (_ms, callback) => (waiting.add(callback), () => void waiting.delete(callback)));
+  const late = () => [...waiting].forEach((callback) => (waiting.delete(callback), callback()));
+  return { chain, failures, waiting, late };
 }
 
-function judge(...plugins: readonly Plugin[]): ReturnType<Chain["judge"]> {
-  return new Chain(plugins, () => {}).judge("connect", FACTS, { abort: undefined });
-}
-
-const no = () => reject("5.7.1", "no");
-const refused: Judgement = { verdict: no() as Judgement["verdict"], plugin: "b" };
-
-describe("a chain of plugins that answer at once answers at once:", () => {
-  test("nobody", () => {
-    expect(judge()).toBeUndefined();
-  });
-  test("nobody objects", () => {
-    expect(judge(plugin("a", () => undefined), plugin("b", () => undefined))).toBeUndefined();
-  });
-  test("somebody does", () => {
-    expect(judge(plugin("a", () => undefined), plugin("b", no))).toEqual(refused);
-  });
-  test("somebody accepts first", () => {
-    expect(judge(plugin("a", accept), plugin("b", no))).toBeUndefined();
-  });
-});
-
-describe("one that waits makes the rest wait:", () => {
-  test("and then goes on with the others", async () => {
-    const judgement = judge(plugin("a", () => Promise.resolve(undefined)), plugin("b", no));
-    expect(judgement).toBeInstanceOf(Promise);
-    expect(await judgement).toEqual(refused);
-  });
-  test("and its verdict ends the stage", async () => {
-    let asked = false;
-    const judgement = judge(
-      plugin("b", () => Promise.resolve(no())),
-      plugin("c", () => void (asked = true) as undefined),
-    );
-    expect(await judgement).toEqual(refused);
-    expect(asked).toBe(false);
-  });
-  test("accept too", async () => {
-    expect(await judge(plugin("a", () => Promise.resolve(accept())), plugin("b", no))).toBeUndefined();
-  });
-});
-
-test("only the stages that a plugin has a handler for ask it", () => {
-  const chain = new Chain([plugin("a", no), plugin("b")], () => {});
-  expect([chain.asks("connect"), chain.asks("rcpt")]).toEqual([true, false]);
-  expect(new Chain([], () => {}).asks("connect")).toBe(false);
-});
-
-test("a handler is called on its plugin", () => {
-  const seen: unknown[] = [];
-  const self = definePlugin("self", () => ({
-    onError: "defer",
-    connect(this: Plugin) {
-      seen.push(this.name);
-    },
+/** Rejects when its signal fires. */
+function obedient(name: string, onError: ErrorPolicy): Plugin {
+  return definePlugin(name, () => ({
+    onError,
+    rcpt: (_facts, signal) =>
+      new Promise<undefined>((_, fail) => signal.addEventListener("abort", () => fail(signal.reason))),
   }))();
-  judge(self);
-  expect(seen).toEqual(["self"]);
+}
+
+const no = definePlugin("no", () => ({ onError: "pass", rcpt: () => reject("5.7.1", "No") }))();
+
+test("a handler that rejects because its time is over has failed once, and the next is asked", async () => {
+  const { chain, failures, late } = chainOf([obedient("slow", "pass"), no]);
+  const judged = chain.judge("rcpt", factsAt("rcpt"), {});
+  late();
+  expect((await judged)?.plugin).toBe("no");
+  expect(failures).toEqual(["slow at rcpt: no verdict within 5000 ms"]);
 });
 
-test("definePlugin gives the plugin its name, whatever its factory says", () => {
-  const make = definePlugin("its-name", (options: { name: string }) => ({ onError: "pass", ...options }));
-  expect(make({ name: "another" }).name).toBe("its-name");
+test("a client that leaves: no failure, no other plugin, no timer left, and no way on", async () => {
+  let asked = false;
+  const next = definePlugin("next", () => ({ onError: "pass", rcpt: () => void (asked = true) }))();
+  const { chain, failures, waiting } = chainOf([obedient("slow", "pass"), next]);
+  const scope: Scope = {};
+  const judged = chain.judge("rcpt", factsAt("rcpt"), scope);
+  expect(waiting.size).toBe(1);
+  scope.abort!.abort();
+  expect((await judged)?.verdict.kind).toBe("defer");
+  expect([failures, asked, waiting.size]).toEqual([[], false, 0]);
+});
+
+test("a handler that rejects before its client leaves has failed", async () => {
+  const broken = definePlugin("broken", () => ({
+    onError: "reject",
+    rcpt: () => Promise.reject(new Error("broken")),
+  }))();
+  const { chain, failures, waiting } = chainOf([broken]);
+  const scope: Scope = {};
+  const judged = await chain.judge("rcpt", factsAt("rcpt"), scope);
+  scope.abort!.abort();
+  expect(judged?.verdict as Verdict).toEqual(reject("5.3.0", "A check of this server failed"));
+  expect([failures, waiting.size]).toEqual([["broken at rcpt: broken"], 0]);
 });

@@ -39,7 +39,8 @@ const FAULTS: readonly Fault[] = [
   {
     name: "throws nothing",
     handler: () => {
-      throw undefined;
+      const nothing: unknown = undefined;
+      throw nothing;
     },
   },
   { name: "throws later", handler: () => Promise.reject(new Error("broken")) },

@@ -279,7 +279,7 @@ describe("several plugins:", () => {
   }
 });
 
-test("each stage is told what is known then, and no more", async () => {
+test("each stage is told what is known then, and no more", () => {
   const told: Partial<Record<Stage, object>> = {};
   const note = (stage: Stage) => (facts: Stages[Stage]) => void (told[stage] = facts);
   const stages: readonly Stage[] = ["connect", "helo", "mail", "rcpt", "data", "message"];

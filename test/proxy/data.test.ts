@@ -12,7 +12,7 @@ describe("the message reaches the backend octet for octet:", () => {
     ["lines that begin with dots, stuffed", "s: x\n\n..\n...\n..a\n..␠\n"],
     ["dots elsewhere", "s: x\n\na.\na..b\n␠.\n"],
     ["octets above 127, and controls", "s: ⟨e4⟩\n\n⟨ff⟩⟨fe⟩␁␛␇\n"],
-    ["a NUL in the body", "s: x\n\na␀b\n␀\n"],
+    ["NULs in the body", "s: x\n\na␀b\n␀\n␀.\n␀␀.x\n"],
     ["folded fields, tabs and spaces at the end", "s: x␠\n␉y␉\n␠z\n\n␠␠\n␉\n"],
     ["fields that are none", "From someone\n:\ns\n\nx\n"],
     ["a long line", `s: x\n\n${"x".repeat(5000)}\n`],

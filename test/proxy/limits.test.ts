@@ -269,6 +269,21 @@ describe("counts:", () => {
     ${BYE("Too many unknown recipients")}
     ${RESET}`,
   );
+  dialogue(
+    "refusedRecipients: those that are put off count too",
+    { limits: { refusedRecipients: 2 } },
+    `${MAILED}
+    C: RCPT TO:<a@mx.example>
+       > RCPT TO:<a@mx.example>
+       < 450 4.2.0 later
+    S: 450 4.2.0 later
+    C: RCPT TO:<b@mx.example>
+       > RCPT TO:<b@mx.example>
+       < 550 5.1.1 who?
+    S: 550 5.1.1 who?
+    ${BYE("Too many unknown recipients")}
+    ${RESET}`,
+  );
   const idle = ["NOOP", "HELP", "RSET", "VRFY x", "EHLO client.example", "HELO client.example"];
   for (const command of idle) {
     const answer = command === "HELP"

@@ -141,7 +141,7 @@ export class Model {
 
   #hello(line: string): boolean {
     const code = answerTo(line.slice(5).trim());
-    if (code !== 250) return code < 500 ? this.#say(code) : this.#error(code);
+    if (code !== 250) return this.#error(code);
     this.#forget();
     this.#phase = "ready";
     return this.#local(250);
@@ -151,7 +151,7 @@ export class Model {
     const sender = /<(.*?)>/.exec(line)![1]!;
     if (this.#taken >= this.#limits.messages) return this.#close(421);
     const code = answerTo(sender);
-    if (code !== 250) return code < 500 ? this.#say(code) : this.#error(code);
+    if (code !== 250) return this.#error(code);
     this.#phase = "mail";
     this.#sender = sender;
     this.#recipients = 0;
@@ -173,7 +173,7 @@ export class Model {
 
   #data(): boolean {
     if (this.#binary) return this.#error(503);
-    if (this.#sender.startsWith("nodata")) return this.#say(451);
+    if (this.#sender.startsWith("nodata")) return this.#error(451);
     this.#say(354);
     const { end, fault, faultAt, message } = readData(this.#octets);
     if (end === undefined) return false;
@@ -196,10 +196,12 @@ export class Model {
     if (place !== undefined) return this.#error(place);
     if (this.#phase === "rcpt" && this.#sender.startsWith("nodata")) {
       this.#forget();
-      return this.#say(451);
+      return this.#error(451);
     }
     this.#phase = "bdat";
     this.#chunks += chunk;
+    const empty = last === undefined && chunk === "";
+    if (empty && ++this.#idle > this.#limits.idleCommands) return this.#close(421);
     return last === undefined ? this.#chunkEnd() : this.#ended(this.#chunks, this.#chunkRefusal(false));
   }
 

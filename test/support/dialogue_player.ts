@@ -185,17 +185,19 @@ export class Player {
     if (step.word !== undefined) return this.#endOf(wire, step.word, "the client's connection");
     const line = heard.slice(0, heard.indexOf("\r\n") + 2);
     this.#expect(matches(line, step.octets), "the client hears otherwise");
-    const more = line[3] === "-" && this.#standsForMore(step)
-      ? /^(?:\d{3}-.*\r\n)*\d{3} .*\r\n/.exec(heard)
-      : [line];
-    this.#scene.heard = heard.slice(more?.[0]!.length ?? this.#fail("the reply does not end"));
+    this.#scene.heard = heard.slice(this.#standsForMore(line, step) ? this.#replyLength() : line.length);
+  }
+
+  #replyLength(): number {
+    const [reply] = /^(?:\d{3}-.*\r\n)*\d{3} .*\r\n/.exec(this.#scene.heard) ?? [];
+    return reply?.length ?? this.#fail("the reply does not end");
   }
 
   /** Whether a step's "…" stands for more lines: when the transcript shows none of them. */
-  #standsForMore(step: Step): boolean {
+  #standsForMore(line: string, step: Step): boolean {
     const next = this.#steps[this.#steps.indexOf(step) + 1];
     const shows = next?.kind === "S" && next.octets.startsWith(step.octets.slice(0, 3));
-    return step.octets.endsWith(`${REST}\r\n`) && !shows;
+    return line[3] === "-" && step.octets.endsWith(`${REST}\r\n`) && !shows;
   }
 
   #told(step: Step): void {

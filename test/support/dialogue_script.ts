@@ -79,6 +79,9 @@ export const REST: string = utf8("…");
 
 /** Octets as a transcript would show them. */
 export function shown(octets: string): string {
-  return octets.replace(/[\0-\x08\x0b-\x1f]/g, (sign) => String.fromCharCode(sign.charCodeAt(0) + 0x2400))
-    .replace(/␍\n/g, "\n");
+  const signs = octets.replaceAll("\r\n", "\n").split("").map((sign) => {
+    const code = sign.charCodeAt(0);
+    return code < 32 && sign !== "\n" && sign !== "\t" ? String.fromCharCode(code + 0x2400) : sign;
+  });
+  return signs.join("");
 }

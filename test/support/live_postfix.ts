@@ -48,6 +48,11 @@ const SERVICES = [
   "postlog unix-dgram n - n - 1 postlogd",
 ];
 
+const running = new Set<Postfix>();
+// A run that breaks off must not leave a mail system behind.
+process.on("exit", () => running.forEach((postfix) => postfix.end()));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
+
 /** One running instance. */
 export class Postfix {
   readonly folder: string;
@@ -67,6 +72,7 @@ export class Postfix {
     const master = [...options.listeners, ...SERVICES, ...options.services ?? [], ""];
     writeFileSync(join(folder, "etc/master.cf"), master.join("\n"));
     const postfix = new Postfix(folder);
+    running.add(postfix);
     const started = await run([findProgram("postfix")!, "-c", join(folder, "etc"), "start"]);
     if (started.status === 0 && await eventually(() => greets(options.port), 15_000)) return postfix;
     await postfix.stop();
@@ -93,6 +99,16 @@ export class Postfix {
 
   async stop(): Promise<void> {
     await run([findProgram("postfix")!, "-c", join(this.folder, "etc"), "stop"]);
+    running.delete(this);
+  }
+
+  /** The same at once: its master ends all the others. */
+  end(): void {
+    try {
+      process.kill(Number(readFileSync(join(this.folder, "queue/pid/master.pid"), "latin1")), "SIGTERM");
+    } catch {
+      // It never got as far as that, or is gone.
+    }
   }
 }
 

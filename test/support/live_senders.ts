@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { findProgram, type Finished, run } from "./live_children.ts";
 import type { Letter } from "./live_letters.ts";
 import { NET_SMTP, SMTPLIB } from "./live_scripts.ts";
@@ -194,7 +193,7 @@ export const msmtp: Sender = {
 };
 
 /** A program that reads mail from a pipe wants the line ends of its system. */
-function unixForm(content: Uint8Array): Uint8Array {
+export function unixForm(content: Uint8Array): Uint8Array {
   return content.filter((octet) => octet !== 13);
 }
 
@@ -246,73 +245,3 @@ export const netSmtp: Sender = {
   can: new Set(["eight", "exact", "dsn", "bdat", "partial"]),
   send: async (letter, target) => report(await scripted(["perl", "-e", NET_SMTP], letter, target)),
 };
-
-/** Exim uses BDAT wherever CHUNKING is offered. It cannot be installed beside Debian's Postfix. */
-export const exim: Sender = {
-  name: "Exim",
-  missing: findProgram("exim4", "exim") === undefined
-    ? "Debian package exim4-daemon-light is not installed (it conflicts with postfix)"
-    : process.getuid?.() === 0
-    ? undefined
-    : "Exim with a configuration of ours needs root",
-  can: new Set(["eight", "exact", "bdat", "partial", "starttls"]),
-  send: async (letter, target) => {
-    const folder = mkdtempSync(join(tmpdir(), "sallyport-exim-"));
-    try {
-      return await sendWithExim(folder, letter, target);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  },
-};
-
-async function sendWithExim(folder: string, letter: Letter, target: Target): Promise<Report> {
-  const program = findProgram("exim4", "exim")!;
-  const configuration = join(folder, "exim.conf");
-  writeFileSync(configuration, eximConfiguration(folder, program, target));
-  await run(["chown", "-R", "nobody:nogroup", folder]);
-  await run(["chown", "root:root", configuration]);
-  const { stderr } = await run(
-    [program, "-C", configuration, "-odf", "-oi", "-f", letter.from, "--", ...letter.to],
-    { input: unixForm(letter.content) },
-  );
-  // What it cannot write to its log goes to stderr.
-  const said = (await run(["sh", "-c", `cat ${folder}/*log`])).stdout + stderr;
-  return { ok: / => /.test(said) && !/ (\*\*|==) /.test(said), said };
-}
-
-function eximConfiguration(folder: string, program: string, { port, security }: Target): string {
-  return `
-primary_hostname = client.example
-exim_path = ${program}
-spool_directory = ${folder}
-log_file_path = ${folder}/%slog
-exim_user = nobody
-exim_group = nogroup
-keep_environment =
-never_users =
-disable_ipv6
-tls_advertise_hosts =
-untrusted_set_sender = *
-local_from_check = false
-bounce_message_file =
-begin routers
-out:
-  driver = manualroute
-  domains = ! client.example
-  route_list = * 127.0.0.1
-  self = send
-  transport = out
-own:
-  driver = redirect
-  data = :blackhole:
-begin transports
-out:
-  driver = smtp
-  port = ${port}
-  hosts_try_chunking = *
-  message_linelength_limit = 1000000
-  ${security === "starttls" ? "hosts_require_tls = *\n  tls_verify_certificates =" : "hosts_avoid_tls = *"}
-begin retry
-`;
-}

@@ -31,10 +31,15 @@ export function settle(attempts: readonly Attempt[], records: string, log: strin
   const faults: string[] = [];
   const taken = readRecords(records);
   const lines = log.trimEnd().split("\n").map((line) => JSON.parse(line) as Line);
-  const events = (event: string) => new Set(lines.filter((line) => line.event === event).map(({ id }) => id ?? ""));
+  const events = (event: string) =>
+    new Set(lines.filter((line) => line.event === event).map(({ id }) => id ?? ""));
   const ambiguous = events("ambiguous");
   const unacknowledged = events("committed, not acknowledged");
-  const delivered = new Set(lines.filter(({ event, outcome }) => event === "transaction" && outcome === "delivered").map(({ id }) => id ?? ""));
+  const delivered = new Set(
+    lines.filter(({ event, outcome }) => event === "transaction" && outcome === "delivered").map(({ id }) =>
+      id ?? ""
+    ),
+  );
   let unheard = 0;
   for (const attempt of attempts) {
     const message = taken.get(attempt.id);
@@ -45,18 +50,24 @@ export function settle(attempts: readonly Attempt[], records: string, log: strin
       continue;
     }
     if (message.times > 1) faults.push(`duplicate: ${called} is in the sink ${message.times} times`);
-    if (message.size !== attempt.size || message.sha1 !== attempt.sha1) faults.push(`changed: ${called} came as ${message.size} other octets`);
+    if (message.size !== attempt.size || message.sha1 !== attempt.sha1) {
+      faults.push(`changed: ${called} came as ${message.size} other octets`);
+    }
     if (outcome === "acknowledged") continue;
     unheard++;
     const { proxyId } = message;
     if (outcome === "unfinished") faults.push(`unfinished: ${called} is in the sink (${proxyId})`);
     // Who left may have been answered before the proxy could know.
-    const accounted = ambiguous.has(proxyId) || outcome === "left" && (unacknowledged.has(proxyId) || way === "vanishing" && delivered.has(proxyId));
-    if (!accounted) faults.push(`unaccounted: ${called} is in the sink, and the log does not know (${proxyId})`);
+    const accounted = ambiguous.has(proxyId) ||
+      outcome === "left" && (unacknowledged.has(proxyId) || way === "vanishing" && delivered.has(proxyId));
+    if (!accounted) {
+      faults.push(`unaccounted: ${called} is in the sink, and the log does not know (${proxyId})`);
+    }
     if (heard.startsWith("5")) faults.push(`refused for good: ${called} is in the sink (${proxyId})`);
   }
   faults.push(...logFaults(lines, ambiguous.size, unacknowledged.size));
-  const count = (outcome: Attempt["outcome"]) => attempts.filter((attempt) => attempt.outcome === outcome).length;
+  const count = (outcome: Attempt["outcome"]) =>
+    attempts.filter((attempt) => attempt.outcome === outcome).length;
   return {
     numbers: {
       attempts: attempts.length,
@@ -87,11 +98,15 @@ function readRecords(records: string): Map<string, Taken> {
 }
 
 function logFaults(lines: readonly Line[], ambiguous: number, unacknowledged: number): string[] {
-  const faults = lines.filter(({ event }) => event === "fault" || event === "lines dropped").map((line) => `log: ${JSON.stringify(line)}`);
+  const faults = lines.filter(({ event }) => event === "fault" || event === "lines dropped").map((line) =>
+    `log: ${JSON.stringify(line)}`
+  );
   const stopped = lines.find(({ event }) => event === "stopped");
   if (stopped === undefined) return [...faults, "log: it does not say that the proxy stopped"];
   if (stopped.ambiguous !== ambiguous || stopped.unacknowledged !== unacknowledged) {
-    faults.push(`log: it counts ${stopped.ambiguous} ambiguous and ${stopped.unacknowledged} unacknowledged, but names ${ambiguous} and ${unacknowledged}`);
+    faults.push(
+      `log: it counts ${stopped.ambiguous} ambiguous and ${stopped.unacknowledged} unacknowledged, but names ${ambiguous} and ${unacknowledged}`,
+    );
   }
   return faults;
 }

@@ -120,7 +120,9 @@ async function bdat(client: RawClient, attempt: Attempt, message: Buffer): Promi
   for (let at = 0; at < message.length;) {
     const size = Math.min(message.length - at, 1 + any(chanceOf(5) ? 100 : 1_000_000));
     const last = at + size === message.length;
-    await client.write(Buffer.concat([Buffer.from(`BDAT ${size}${last ? " LAST" : ""}\r\n`), message.subarray(at, at + size)]));
+    await client.write(
+      Buffer.concat([Buffer.from(`BDAT ${size}${last ? " LAST" : ""}\r\n`), message.subarray(at, at + size)]),
+    );
     at += size;
     if (last) return await ended(client, attempt);
     const heard = await client.hear(PATIENCE);

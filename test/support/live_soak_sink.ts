@@ -9,7 +9,8 @@ import process from "node:process";
 
 const [port, file] = [Number(process.argv[2]), openSync(process.argv[3]!, "a")];
 const END = Buffer.from("\r\n.\r\n");
-const EHLO = "250-sink\r\n250-PIPELINING\r\n250-SIZE 20000000\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n";
+const EHLO =
+  "250-sink\r\n250-PIPELINING\r\n250-SIZE 20000000\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n";
 const chance = (percent: number) => Math.random() * 100 < percent;
 
 class Connection {

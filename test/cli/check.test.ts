@@ -1,0 +1,102 @@
+/**
+ * What `check` says would run, and what loading a policy finds in the files that it names.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "bun:test";
+import { report } from "../../src/cli/check.ts";
+import { loadPolicy } from "../../src/cli/load.ts";
+import { definePlugin, definePolicy, type Plugin, SettingsError } from "../../src/mod.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "sallyport-check-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function lines(plugins: readonly Plugin[]): string[] {
+  return report(
+    definePolicy({ hostname: "mx.example", listen: ["127.0.0.1:25"], backends: ["b.example:25"], plugins })
+      .settings,
+  );
+}
+
+describe("check shows", () => {
+  const size = definePlugin("size", () => ({ onError: "pass", message: () => undefined }))();
+  const names = definePlugin(
+    "names",
+    () => ({ onError: "defer", mail: () => undefined, rcpt: () => undefined }),
+  )();
+
+  test("how a message flows, by who is asked at its end", () => {
+    const flow = (plugins: readonly Plugin[]) =>
+      lines(plugins).find((line) => line.startsWith("message flow"));
+    expect(flow([names])).toBe("message flow: stream (straight through; nobody judges at its end)");
+    expect(flow([names, size])).toBe(
+      "message flow: stream (straight through; only the end of data waits, for size)",
+    );
+  });
+
+  test("units, and what a number is for where its name does not say so", () => {
+    const shown = lines([]).map((line) => line.trim().replace(/ +/, " "));
+    for (
+      const line of [
+        "limits.messageSize 256 MiB",
+        "limits.commandLine 4 KiB",
+        "limits.dataRate 100 octets/s",
+        "limits.messageLine Infinity",
+        "limits.recipients 1000",
+        "times.end 600 s",
+        "reuse.check 5 s without a transaction, then RSET is asked before the next",
+      ]
+    ) expect(shown).toContain(line);
+  });
+
+  test("who is asked at each stage, in order", () => {
+    expect(lines([size, names]).slice(-6).map((line) => line.trim().replace(/ +/, " "))).toEqual([
+      "connect nobody is asked",
+      "helo nobody is asked",
+      "mail names (on error: defer)",
+      "rcpt names (on error: defer)",
+      "data nobody is asked",
+      "message size (on error: pass)",
+    ]);
+  });
+});
+
+describe("loading names", () => {
+  async function mistakes(name: string, body: string): Promise<readonly string[]> {
+    const file = join(folder, name);
+    const mod = new URL("../../src/mod.ts", import.meta.url).href;
+    writeFileSync(file, `import { definePolicy } from ${JSON.stringify(mod)};\nexport default ${body};\n`);
+    try {
+      await loadPolicy(file);
+    } catch (cause) {
+      if (cause instanceof SettingsError) return cause.mistakes;
+      throw cause;
+    }
+    return [];
+  }
+  const good =
+    'listen: ["127.0.0.1:25"], backends: ["b.example:25"], tls: { cert: "/no/cert", key: "/no/key" }';
+
+  test("the certificate and the key, when neither can be read", async () => {
+    const found = await mistakes("files.ts", `definePolicy({ hostname: "mx.example", ${good} })`);
+    expect(found.map((line) => line.split(":")[0])).toEqual([
+      "Cannot read the certificate /no/cert",
+      "Cannot read the key /no/key",
+    ]);
+  });
+
+  test("the mistakes of the variables, the policy and the files, all at once", async () => {
+    const variables = '{ SALLYPORT_HOSTNAME: "a b" }';
+    const found = await mistakes(
+      "tiers.ts",
+      `definePolicy(({ hostname }) => ({ hostname, dial: "data", ${good} }), ${variables})`,
+    );
+    expect(found.map((line) => line.split(":")[0])).toEqual([
+      "SALLYPORT_HOSTNAME",
+      "dial",
+      "Cannot read the certificate /no/cert",
+      "Cannot read the key /no/key",
+    ]);
+  });
+});

@@ -1,0 +1,145 @@
+/**
+ * `sallyport/testing`: a plugin is asked as the proxy asks it, and a test that could not fail is refused.
+ */
+import { describe, expect, test } from "bun:test";
+import { relayDomains } from "../../plugins/relay_domains.ts";
+import {
+  accept,
+  defer,
+  definePlugin,
+  type ErrorPolicy,
+  type Plugin,
+  reject,
+  type Stage,
+} from "../../src/mod.ts";
+import { ask, atOnce, factsAt, path } from "../../src/testing.ts";
+
+const FAILED = { reject: reject("5.3.0", "A check of this server failed"), pass: undefined };
+const DEFERRED = defer("4.3.0", "A check of this server failed, try again later", 451);
+
+function doing(
+  helo: (facts: unknown, signal: AbortSignal) => unknown,
+  onError: ErrorPolicy = "defer",
+): Plugin {
+  return definePlugin("doing", () => ({ onError, helo: helo as () => undefined }))();
+}
+
+/** Rejects when its signal fires, as a well-behaved plugin does. */
+const obedient = (_facts: unknown, signal: AbortSignal) =>
+  new Promise((_, fail) => signal.addEventListener("abort", () => fail(signal.reason)));
+
+describe("a verdict is told as it is:", () => {
+  for (const verdict of [undefined, accept(), reject("5.7.1", "No"), defer("4.7.1", "Later")]) {
+    test(JSON.stringify(verdict) ?? "none", async () => {
+      const answers = [await ask(doing(() => verdict), "helo", factsAt("helo"))];
+      answers.push(await ask(doing(() => Promise.resolve(verdict)), "helo", factsAt("helo")));
+      expect(answers).toEqual(Array(2).fill({ verdict, failure: undefined, failed: false }));
+    });
+  }
+});
+
+describe("a failure costs what onError says, and is told:", () => {
+  const faults: readonly (readonly [name: string, handler: () => unknown, cause: string])[] = [
+    ["a throw", () => {
+      throw new Error("broken");
+    }, "broken"],
+    ["a rejection", () => Promise.reject(new Error("broken")), "broken"],
+    ["nonsense", () => "550 no", "the handler returned what is no verdict"],
+    ["nonsense later", () => Promise.resolve({ kind: "reject" }), "the handler returned what is no verdict"],
+    ["no answer", () => new Promise(() => {}), "no verdict within 5000 ms"],
+    ["no answer, and a rejection at the deadline", obedient as () => unknown, "no verdict within 5000 ms"],
+  ];
+  for (const [name, handler, cause] of faults) {
+    for (const [onError, verdict] of [...Object.entries(FAILED), ["defer", DEFERRED] as const]) {
+      test(`${name}: ${onError}`, async () => {
+        const plugin = doing(handler, onError as ErrorPolicy);
+        const answer = await ask(plugin, "helo", factsAt("helo"), { after: atOnce });
+        expect(answer.verdict).toEqual(verdict);
+        expect((answer.failure as Error).message).toBe(cause);
+      });
+    }
+  }
+
+  test("a throw of nothing", async () => {
+    const answer = await ask(doing(() => Promise.reject(undefined)), "helo", factsAt("helo"));
+    expect(answer).toEqual({ verdict: DEFERRED, failure: undefined, failed: true });
+  });
+});
+
+test("the deadline is 5 s, of message 30 s, and is given back when the plugin has answered", async () => {
+  const seen: (number | "cancelled")[] = [];
+  const after = (ms: number) => (seen.push(ms), () => void seen.push("cancelled"));
+  const stages: readonly Stage[] = ["mail", "message"];
+  for (const stage of stages) {
+    const plugin = definePlugin("late", () => ({ onError: "pass", [stage]: () => Promise.resolve() }))();
+    await ask(plugin, stage, factsAt(stage), { after });
+  }
+  expect(seen).toEqual([5000, "cancelled", 30_000, "cancelled"]);
+});
+
+test("a plugin that gives up because its client left has not failed", async () => {
+  for (const handler of [obedient, () => new Promise(() => {})]) {
+    const leaving = new AbortController();
+    const answer = ask(doing(handler), "helo", factsAt("helo"), { clientLeaves: leaving.signal });
+    leaving.abort();
+    expect((await answer).failed).toBe(false);
+    // What nobody judged does not go on.
+    expect((await answer).verdict?.kind).toBe("defer");
+  }
+});
+
+describe("a test that could not fail is refused:", () => {
+  test("a stage that the plugin has nothing for", async () => {
+    await expect(ask(doing(() => undefined), "mail", factsAt("mail"))).rejects.toThrow(
+      "Cannot ask doing at mail: it has no such handler; it has helo",
+    );
+  });
+  test("a plugin that no policy would take", async () => {
+    const plugin = { name: "Bad Name", onError: "pass", helo: () => undefined } as const;
+    await expect(ask(plugin, "helo", factsAt("helo"))).rejects.toThrow('name "Bad Name" was given');
+  });
+});
+
+describe("facts:", () => {
+  test("defaults, and what is given over them", () => {
+    const facts = factsAt("message", { size: 5, helo: "x" });
+    expect([facts.size, facts.helo, facts.recipients[0]?.mailbox]).toEqual([5, "x", "b@mx.example"]);
+    expect(Object.keys(factsAt("connect"))).toEqual(["id", "client", "local"]);
+  });
+
+  test("paths as a client would send them", () => {
+    expect(path("a@x.example")).toEqual({
+      mailbox: "a@x.example",
+      localPart: "a",
+      domain: "x.example",
+      utf8: false,
+    });
+    expect(path("ü@x.example")).toMatchObject({ localPart: "\xc3\xbc", utf8: true });
+    expect([path("").mailbox, path("Postmaster").domain]).toEqual(["", ""]);
+    for (const wrong of ["a", "a b@x.example", "a@x>y"]) {
+      expect(() => path(wrong)).toThrow(`Cannot make the path <${wrong}>: `);
+    }
+  });
+});
+
+describe("relay-domains:", () => {
+  const plugin = relayDomains({ domains: ["mx.example", "BÜCHER.example"] });
+  const cases: readonly (readonly [string, boolean])[] = [
+    ["b@mx.example", true],
+    ["b@MX.Example", true],
+    ["b@bücher.example", true],
+    ["Postmaster", true],
+    ["b@other.example", false],
+    ["b@sub.mx.example", false],
+    ["b%other.example@mx.example", false],
+    ["other.example!b@mx.example", false],
+    ['"b@other.example"@mx.example', false],
+  ];
+  for (const [mailbox, taken] of cases) {
+    test(`<${mailbox}> is ${taken ? "taken" : "refused"}`, async () => {
+      const { verdict, failed } = await ask(plugin, "rcpt", factsAt("rcpt", { forwardPath: path(mailbox) }));
+      expect(failed).toBe(false);
+      expect(verdict).toEqual(taken ? undefined : reject("5.7.1", "Relaying denied"));
+    });
+  }
+});
