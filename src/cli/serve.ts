@@ -8,6 +8,7 @@ import { SettingsError } from "../policy/policy.ts";
 import type { Settings } from "../policy/settings.ts";
 import { Proxy } from "../proxy/server.ts";
 import { startDemo } from "./demo.ts";
+import { sessionBound } from "./descriptors.ts";
 import { loadPolicy } from "./load.ts";
 import { LineLog } from "./log.ts";
 
@@ -18,7 +19,11 @@ export async function serve(path: string): Promise<void> {
   const loaded = await loadPolicy(path);
   const net = await network();
   const demo = loaded.settings.demo === undefined ? undefined : await startDemo(net, loaded.settings.demo);
-  const settings = demo === undefined ? loaded.settings : { ...loaded.settings, backends: [demo.address] };
+  const settings = {
+    ...loaded.settings,
+    backends: demo === undefined ? loaded.settings.backends : [demo.address],
+    sessions: Math.min(loaded.settings.sessions, sessionBound()),
+  };
   const proxy = new Proxy(settings, loaded.tls, net, log);
   keepAlive(log);
   try {
@@ -58,6 +63,7 @@ function announce(settings: Settings, listeners: readonly Listener[], log: LineL
     listen: settings.listen.map(({ name }) => name),
     backends: settings.backends.map(({ name }) => name),
     tls: settings.tls !== undefined,
+    sessions: settings.sessions,
   });
   const hint = firstMail(settings, listeners);
   if (hint !== undefined) process.stderr.write(hint + "\n");

@@ -206,8 +206,9 @@ export class MessageReader {
     this.size += to - from;
     const { headerBlock, messageSize } = this.#checks;
     // The bound that was passed first, wherever the reads were cut.
-    if (this.#inHeader && headerBlock < messageSize && this.size > headerBlock) this.fault = "header too large";
-    else if (this.size > messageSize) this.fault = "message too large";
+    if (this.#inHeader && headerBlock < messageSize && this.size > headerBlock) {
+      this.fault = "header too large";
+    } else if (this.size > messageSize) this.fault = "message too large";
     else this.content.push(bytes.subarray(from, to));
   }
 }

@@ -5,7 +5,6 @@ import { dialogue, type DialogueOptions } from "../support/dialogue.ts";
 import {
   ADDRESSED,
   ANOTHER,
-  CHUNKED,
   CONNECTED,
   DELIVERED,
   GREETED,
