@@ -10,7 +10,7 @@ import type { SyntaxFault } from "./path.ts";
 import { utf8End } from "./path.ts";
 import { decodeXtext } from "./xtext.ts";
 
-/** One parameter of MAIL or RCPT. */
+/** One parameter of MAIL or RCPT, one character per byte of what the client sent. */
 export interface Parameter {
   /** In upper case. */
   readonly keyword: string;

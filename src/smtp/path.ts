@@ -6,7 +6,7 @@
  * (as RFC 4291 §2.2 has it).
  */
 
-/** The address of a MAIL or RCPT command. */
+/** The address of a MAIL or RCPT command. Its strings hold one character per byte of what the client sent. */
 export interface Path {
   /** What the backend gets between "<" and ">": as written, without its source route; "" for `<>`. */
   readonly mailbox: string;

@@ -40,7 +40,7 @@ export function latin1Text(bytes: Uint8Array, start = 0, end: number = bytes.len
  * @throws RangeError on a code out of range, TypeError on a text that would not stay one line
  */
 export function reply(code: number, enhanced: string, text: string | readonly string[]): Reply {
-  if (!(code >= 200 && code <= 599)) {
+  if (!(Number.isInteger(code) && code >= 200 && code <= 599)) {
     throw new RangeError(`Cannot make a reply: code ${code} is not within 200 to 599`);
   }
   if (enhanced !== "" && !/^\d{1,3}\.\d{1,3}$/.test(enhanced)) {
@@ -49,6 +49,7 @@ export function reply(code: number, enhanced: string, text: string | readonly st
     );
   }
   const lines = typeof text === "string" ? [text] : text;
+  if (lines.length === 0) throw new TypeError("Cannot make a reply: it has no line of text");
   const prefix = enhanced === "" ? "" : `${Math.floor(code / 100)}.${enhanced} `;
   let whole = "";
   for (let i = 0; i < lines.length; i++) {
