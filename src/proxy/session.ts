@@ -290,8 +290,8 @@ export class Session implements WireOwner, TransactionOwner {
   }
 
   #offer(): void {
-    if (this.#gone) return;
     this.#offerBy = Infinity;
+    if (this.#gone || this.#event?.kind !== "helo") return;
     const { pool, offers, tls, hostname } = this.#around;
     const offer = offers.for(pool.extensions(), tls !== undefined && this.#wire.tls === undefined);
     this.#event = undefined;
