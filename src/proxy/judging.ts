@@ -21,7 +21,7 @@ export class Judging {
 
   /**
    * Calls `proceed`, or `refuse` with what a plugin said; at once, unless a plugin takes its time.
-   * @param told what the plugins are told; not put together for nobody
+   * @param told what the plugins are told
    */
   judge<S extends Stage>(
     stage: S,
@@ -30,7 +30,6 @@ export class Judging {
     refuse: (refusal: Refusal) => void,
   ): void {
     const { chain } = this.#around;
-    if (!chain.asks(stage)) return proceed();
     const ruled = (judgement: Judgement | undefined) => {
       if (judgement === undefined) return proceed();
       const { verdict, plugin } = judgement;

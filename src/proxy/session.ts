@@ -24,7 +24,8 @@ const PATIENCE = 2_000;
 
 export class Session implements WireOwner, TransactionOwner {
   readonly #record: SessionRecord;
-  readonly #judging: Judging;
+  /** Made for the first stage that somebody judges: most idle sessions never need it. */
+  #judging: Judging | undefined;
   readonly #wire: Wire;
   readonly #around: Surroundings;
   readonly #server: Server;
@@ -57,7 +58,6 @@ export class Session implements WireOwner, TransactionOwner {
     this.#around = around;
     this.#ended = ended;
     this.#record = new SessionRecord(wire.remote.host, around);
-    this.#judging = new Judging(this.#record.id, around, (work) => this.#guarded(work));
     this.#server = new Server({
       limits: around.limits,
       bareLineFeeds: around.bareLineFeeds,
@@ -145,7 +145,7 @@ export class Session implements WireOwner, TransactionOwner {
     // A client that closed looks like one that only stopped sending, until what was written to it comes back as an error.
     if (error !== undefined && this.#toldHalfClosed) this.#record.unacknowledged();
     this.#asking?.cancel();
-    this.#judging.abandon();
+    this.#judging?.abandon();
     // After the end of data the backend's answer is still wanted; before it nothing may be delivered.
     if (this.#transaction?.committing) return;
     this.#finish("lost");
@@ -359,6 +359,8 @@ export class Session implements WireOwner, TransactionOwner {
     proceed: () => void,
     refuse: (refusal: Refusal) => void = (refusal) => this.answered(this.#server.refusal(refusal)),
   ): void {
+    if (!this.#around.chain.asks(stage)) return proceed();
+    this.#judging ??= new Judging(this.#record.id, this.#around, (work) => this.#guarded(work));
     const event = this.#event;
     const pending = (work: () => void) => this.#event === event && work();
     this.#judging.judge(stage, told, () => pending(proceed), (refusal) => pending(() => refuse(refusal)));

@@ -65,11 +65,12 @@ export class Server {
   readonly options: ServerOptions;
   #mode: Mode = "silent";
   readonly #input = new LineReader();
-  #output: Uint8Array[] = [];
+  #output: Uint8Array[] | undefined;
   /** The event that waits for its answer. */
   #pending: ServerEvent["kind"] | undefined;
   #waiting: Command | undefined;
-  readonly #intake = new Intake();
+  /** Made for the first message: an idle session never needs it. */
+  #intake: Intake | undefined;
   /** What a refused chunk is answered once its octets are in. */
   #swallowReply: Reply | undefined;
   readonly #tally: Tally;
@@ -91,7 +92,7 @@ export class Server {
     if (this.#mode === "tls") return this.#pace.handshake;
     // Between the chunks of a message the client is as slow as within them.
     const message = this.#mode === "octets" || this.phase === "bdat";
-    return message ? this.#pace.message(this.#intake.octets) : this.#pace.command;
+    return message ? this.#pace.message(this.#intake?.octets ?? 0) : this.#pace.command;
   }
 
   /** The time the client is not to blame for is over: reading from it goes on after a pause. */
@@ -132,8 +133,8 @@ export class Server {
   /** The bytes for the client since the last call; to be written at once, or copied. */
   output(): Uint8Array | undefined {
     const parts = this.#output;
-    if (parts.length === 0) return undefined;
-    this.#output = [];
+    this.#output = undefined;
+    if (parts === undefined) return undefined;
     return join(parts);
   }
 
@@ -183,7 +184,12 @@ export class Server {
     if (this.phase !== "bdat") this.#pace.beginOctets();
     this.phase = "bdat";
     this.#mode = "octets";
-    this.#intake.chunk(chunk.size, chunk.last, this.binary ? "binary" : "text", this.#checks(this.binary));
+    this.#messageIntake().chunk(
+      chunk.size,
+      chunk.last,
+      this.binary ? "binary" : "text",
+      this.#checks(this.binary),
+    );
   }
 
   /** Replies to the event that waits. A 421 ends the session. */
@@ -226,7 +232,7 @@ export class Server {
   /** Forgets the transaction. */
   dropTransaction(): void {
     if (this.phase !== "start") this.phase = "ready";
-    this.#intake.drop();
+    this.#intake?.drop();
     this.utf8 = this.binary = false;
   }
 
@@ -328,8 +334,9 @@ export class Server {
   }
 
   #readOctets(): ServerEvent | undefined | "again" {
-    const event = this.#intake.read(this.#input);
-    if (this.#intake.wasted > 2 * this.options.limits.messageSize) {
+    const intake = this.#messageIntake();
+    const event = intake.read(this.#input);
+    if (intake.wasted > 2 * this.options.limits.messageSize) {
       return this.#fatal([421, "3.4", "Too much was sent that cannot be taken"]);
     }
     switch (event?.kind) {
@@ -353,11 +360,15 @@ export class Server {
     }
   }
 
+  #messageIntake(): Intake {
+    return (this.#intake ??= new Intake());
+  }
+
   /** A refused chunk's octets are on their way: they are read and dropped before the refusal is sent. */
   #refuseChunk(chunk: Command & { kind: "chunk" }, given: Reply): void {
     this.#swallowReply = given;
     this.#pace.beginOctets();
-    this.#intake.swallow(chunk.size);
+    this.#messageIntake().swallow(chunk.size);
     this.#mode = "octets";
   }
 
@@ -392,7 +403,7 @@ export class Server {
       case "data":
         if (given.code !== 354) return;
         this.#pace.beginOctets();
-        this.#intake.data(this.#checks(false));
+        this.#messageIntake().data(this.#checks(false));
         this.#mode = "octets";
         return;
       case "starttls":
@@ -446,13 +457,14 @@ export class Server {
   }
 
   #send(given: Reply): void {
-    this.#output.push(given.bytes);
+    if (this.#output === undefined) this.#output = [given.bytes];
+    else this.#output.push(given.bytes);
   }
 
   #close(): void {
     this.#mode = "closed";
     this.#pending = undefined;
-    this.#intake.drop();
+    this.#intake?.drop();
     this.#input.clear();
   }
 

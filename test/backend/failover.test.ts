@@ -222,42 +222,6 @@ describe("the end of data is sent once only:", () => {
   }
 });
 
-describe("a dial that comes to nothing:", () => {
-  const failures = [
-    "< <refuse>",
-    "< <close>",
-    "< 554 5.3.2 no\n> <abort>",
-    "< 220 x\n> EHLO mx.example\n< <reset>",
-  ];
-  for (const failure of failures) {
-    dialogue(
-      `${JSON.stringify(failure)}: the other backend is dialled at once`,
-      AB,
-      `${GREETED}
-      C: MAIL FROM:<a@client.example>
-         > <connect a>
-         ${failure}
-         > <connect b>
-         > MAIL FROM:<a@client.example>
-         < 250 2.1.0 Ok
-      S: 250 2.1.0 Ok`,
-    );
-  }
-  dialogue(
-    "a backend that is silent is given up after its time",
-    { ...AB, times: { connect: 2000 } },
-    `${GREETED}
-    C: MAIL FROM:<a@client.example>
-       > <connect a>
-       < <silence>
-    (2 seconds pass)
-       > <connect b>
-       > MAIL FROM:<a@client.example>
-       < 250 2.1.0 Ok
-    S: 250 2.1.0 Ok`,
-  );
-});
-
 describe("the envelope repeated is not believed blindly:", () => {
   dialogue(
     "a recipient that the other backend refuses makes the transaction fail for now",
@@ -307,55 +271,5 @@ describe("the envelope repeated is not believed blindly:", () => {
        > EHLO mx.example
        < 250 b.example
     ${FAILED}`,
-  );
-});
-
-describe("backends take turns:", () => {
-  dialogue(
-    "one transaction each, while all are well",
-    { ...AB, reuse: { uses: 1 } },
-    `${GREETED}
-    ${
-      ["a", "b", "a"].map((name) => `
-      C: MAIL FROM:<${name}@client.example>
-         > <connect ${name}>
-         > MAIL FROM:<${name}@client.example>
-         < 250 2.1.0 Ok
-      S: 250 2.1.0 Ok
-      C: RSET
-      S: 250 2.0.0 Ok
-         > QUIT
-      (then)`).join("")
-    }`,
-  );
-  dialogue(
-    "one that could not be reached is asked last for a while",
-    { ...AB, reuse: { uses: 1 } },
-    `${GREETED}
-    C: MAIL FROM:<1@client.example>
-       > <connect a>
-       < <refuse>
-       > <connect b>
-       > MAIL FROM:<1@client.example>
-       < 250 2.1.0 Ok
-    S: 250 2.1.0 Ok
-    C: RSET
-    S: 250 2.0.0 Ok
-       > QUIT
-    (then)
-    C: MAIL FROM:<2@client.example>
-       > <connect b>
-       > MAIL FROM:<2@client.example>
-       < 250 2.1.0 Ok
-    S: 250 2.1.0 Ok
-    C: RSET
-    S: 250 2.0.0 Ok
-       > QUIT
-    (6 seconds pass)
-    C: MAIL FROM:<3@client.example>
-       > <connect a>
-       > MAIL FROM:<3@client.example>
-       < 250 2.1.0 Ok
-    S: 250 2.1.0 Ok`,
   );
 });

@@ -1,7 +1,9 @@
 /** From the dial to EHLO (RFC 5321 §3.1, §3.2): who is greeted, what a backend that is not well does to a client. */
-import { describe, expect } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { dialogue } from "../support/dialogue.ts";
 import { ADDRESSED_LATE, DELIVERED, GREETED, OPENED } from "../support/dialogue_parts.ts";
+import { Scene } from "../support/dialogue_scene.ts";
+import type { FakeDial } from "../support/fake_network.ts";
 
 const UNREACHABLE = "S: 451 4.3.0 No mail server can be reached now, try again later [ref]";
 
@@ -54,7 +56,8 @@ describe("a backend is dialled for the first command that needs one:", () => {
        < 250 2.1.0 Ok
        > RCPT TO:<c@mx.example>
        < 250 2.1.5 Ok
-    S: 250 2.1.5 Ok`,
+    S: 250 2.1.5 Ok
+    ${OPENED + DELIVERED}`,
   );
 });
 
@@ -220,4 +223,43 @@ describe("what backends offer is learnt before EHLO is answered, where it is not
     S: 250-PIPELINING
     S: 250 CHUNKING`,
   );
+});
+
+test("two clients that come at once make the proxy look once", async () => {
+  const scene = new Scene({ unseen: true });
+  const dials: FakeDial[] = [];
+  scene.network.onDial = (dial) => void dials.push(dial);
+  scene.send("EHLO one.example\r\n");
+  let told = false;
+  scene.pool.probe(() => (told = true));
+  scene.settle();
+  expect(dials.length).toBe(1);
+  dials[0]!.refuse();
+  await scene.rest();
+  expect(told).toBe(true);
+  expect(scene.take()).toContain("250 CHUNKING\r\n");
+});
+
+test("what a backend has changed is offered from the next EHLO on", async () => {
+  const scene = new Scene({ extensions: ["8BITMIME"] });
+  scene.onDial = (dial, name) => scene.accept(dial, name).greet(["DSN"]);
+  scene.send("EHLO x\r\n");
+  expect(scene.take()).toContain("8BITMIME\r\n");
+  scene.send("MAIL FROM:<a@x.example>\r\nEHLO x\r\n");
+  scene.connections[0]!.send("250 Ok\r\n");
+  await scene.rest();
+  const heard = scene.take();
+  expect(heard).toContain("DSN\r\n");
+  expect(heard).not.toContain("8BITMIME");
+});
+
+test("a dial that is not answered is given up with its client", () => {
+  const scene = new Scene();
+  const dials: FakeDial[] = [];
+  scene.network.onDial = (dial) => void dials.push(dial);
+  scene.send("EHLO x\r\nMAIL FROM:<a@x.example>\r\n");
+  expect(dials.map(({ cancelled }) => cancelled)).toEqual([false]);
+  scene.wire.reset();
+  scene.settle();
+  expect(dials.map(({ cancelled }) => cancelled)).toEqual([true]);
 });

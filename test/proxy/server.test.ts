@@ -213,6 +213,25 @@ test(
 );
 
 test(
+  "stopping lets go of the connections that were kept",
+  inside({}, async (house) => {
+    const client = await house.call();
+    await house.say(client, "EHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n.\r\n");
+    const backend = house.backends.at(-1)!;
+    for (const reply of ["250 Ok\r\n", "250 Ok\r\n", "354 Ok\r\n", "250 Kept\r\n"]) {
+      backend.send(reply);
+      await house.rest();
+    }
+    expect(backend.wire.ended).toBeUndefined();
+    const stopped = house.proxy.stop(60_000);
+    await house.rest();
+    await stopped;
+    expect(backend.seen.endsWith("QUIT\r\n")).toBe(true);
+    expect(backend.wire.ended).toBe("close");
+  }),
+);
+
+test(
   "stopping takes no longer than it may",
   inside({}, async (house) => {
     const busy = await house.call();

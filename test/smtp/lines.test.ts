@@ -124,7 +124,10 @@ describe("a line that is too long is dropped up to its CRLF", () => {
     const reader = new LineReader();
     const found = writes.map((write) => {
       reader.push(latin1(write));
-      return reader.skipLine();
+      const skipped = reader.skipLine();
+      // Nothing is kept of it but a CR, whose LF may come.
+      if (!skipped) expect(reader.length).toBe(write.endsWith("\r") ? 1 : 0);
+      return skipped;
     });
     return { found, line: reader.line(100) };
   }
