@@ -19,7 +19,9 @@ function within(): Scene {
 }
 
 function faults(scene: Scene): unknown[] {
-  return scene.log.filter(({ event }) => event === "fault").map(({ fields }) => String(fields["cause"]).split("\n")[0]);
+  return scene.log.filter(({ event }) => event === "fault").map(({ fields }) =>
+    String(fields["cause"]).split("\n")[0]
+  );
 }
 
 test("within a message: nobody is told anything more, nothing is delivered, and both connections are broken off", () => {
