@@ -75,6 +75,7 @@ export class Server {
   #swallowReply: Reply | undefined;
   readonly #tally: Tally;
   #skipped = 0;
+  #emptyChunk = false;
   #closeTold = false;
   readonly #pace: Pace;
   /** The time of the bytes being read. */
@@ -211,8 +212,9 @@ export class Server {
     if (pending === "end" || (pending === "chunk end" && !positive)) this.dropTransaction();
     else if (positive) this.#proceed(pending!, command, given);
     if (pending === "rcpt" && !positive) this.#count(this.#tally.refusedRecipient());
-    else if (pending === "ask" && positive) this.#count(this.#tally.idleCommand());
-    else if (pending !== "end" && !positive) this.#count(this.#tally.error());
+    else if (positive && (pending === "ask" || (pending === "chunk end" && this.#emptyChunk))) {
+      this.#count(this.#tally.idleCommand());
+    } else if (pending !== "end" && !positive) this.#count(this.#tally.error());
   }
 
   /** TLS is on: the session starts anew (RFC 3207 §4.2). */
@@ -343,7 +345,7 @@ export class Server {
       case "chunk end":
         this.#mode = "command";
         this.#pending = "chunk end";
-        if (event.size === 0) this.#count(this.#tally.idleCommand());
+        this.#emptyChunk = event.size === 0;
         return event;
       case "end":
         this.#mode = "command";

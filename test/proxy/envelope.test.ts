@@ -242,6 +242,14 @@ describe("what is logged of a transaction", () => {
     const bad = "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n\n\r\n.\r\n";
     expect((await records(bad))[0]).toMatchObject({ outcome: "rejected" });
   });
+  test("and of the session: who it was, and what was refused", async () => {
+    const scene = new Scene({ plugins: [policy()] });
+    scene.send("EHLO client.example\r\nMAIL FROM:<spammer@x.example>\r\nQUIT\r\n");
+    await scene.rest();
+    const sessions = scene.log.filter(({ event }) => event === "session").map(({ fields }) => fields);
+    expect(sessions.length).toBe(1);
+    expect(sessions[0]).toMatchObject({ client: "203.0.113.7", helo: "client.example", transactions: 1 });
+  });
   test("is printable, whatever a client calls itself and others", async () => {
     const all = JSON.stringify(
       await records(

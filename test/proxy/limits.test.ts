@@ -195,6 +195,29 @@ describe("bounds of a message:", () => {
     scene.send("EHLO x\r\n");
     expect(scene.take()).toContain("SIZE 20\r\n");
   });
+  const LATE = "S: 421 4.3.4 Too much was sent that cannot be taken [ref]\nS: <close>";
+  dialogue(
+    "messageSize: of a message that is bad, twice as much is read and no more",
+    { limits: { messageSize: 20 } },
+    `${WITHIN}
+    C: ␊¬
+       > <abort>
+    (then)
+    C: ${"x".repeat(39)}¬
+    (then)
+    C: xx
+    ${LATE}`,
+  );
+  dialogue(
+    "messageSize: of a refused chunk too",
+    { limits: { messageSize: 20 } },
+    `${GREETED}
+    C: BDAT 1000 LAST
+    C: ${"x".repeat(40)}¬
+    (then)
+    C: xx
+    ${LATE}`,
+  );
 });
 
 describe("counts:", () => {
@@ -303,6 +326,28 @@ describe("counts:", () => {
       ${BYE("Too many commands and no mail")}`,
     );
   }
+  dialogue(
+    "idleCommands: empty chunks over and over",
+    { limits: { idleCommands: 3 } },
+    `${ADDRESSED}
+    ${"C: BDAT 0\nS: 250 2.0.0 0 octets received\n".repeat(2)}
+    C: BDAT 0
+    S: 250 2.0.0 0 octets received
+    ${BYE("Too many commands and no mail")}
+    > <abort>`,
+  );
+  dialogue(
+    "idleCommands: chunks that bring something do not count",
+    { limits: { idleCommands: 1 }, extensions: [] },
+    `${ADDRESSED}
+    C: BDAT 2
+    C: aa¬
+       > DATA
+       < 354 Go ahead
+       > aa¬
+    S: 250 2.0.0 2 octets received
+    ${"C: BDAT 2\nC: bb¬\n> bb¬\nS: 250 2.0.0 2 octets received\n".repeat(5)}`,
+  );
   dialogue(
     "idleCommands: a message makes them count anew",
     { limits: { idleCommands: 3 } },

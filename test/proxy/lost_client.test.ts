@@ -125,6 +125,29 @@ for (const [name, script] of ENDS) {
   });
 }
 
+describe("whether a client heard that its message was taken:", () => {
+  dialogue(
+    "one that is lost later heard it",
+    outcome(1),
+    `${WITHIN}
+    C: .
+       > .
+       < 250 2.0.0 Kept
+    S: 250 2.0.0 Kept
+    C: <reset>`,
+  );
+  dialogue(
+    "one that had closed did not",
+    outcome(1, 0, 1),
+    `${WITHIN}
+    C: .
+       > .
+    C: <close>
+       < 250 2.0.0 Kept
+    S: <close>`,
+  );
+});
+
 describe("a client that says no more hears all it is owed:", () => {
   dialogue(
     "at once",

@@ -200,14 +200,14 @@ export class Model {
     }
     this.#phase = "bdat";
     this.#chunks += chunk;
-    const empty = last === undefined && chunk === "";
-    if (empty && ++this.#idle > this.#limits.idleCommands) return this.#close(421);
-    return last === undefined ? this.#chunkEnd() : this.#ended(this.#chunks, this.#chunkRefusal(false));
+    return last === undefined
+      ? this.#chunkEnd(chunk === "")
+      : this.#ended(this.#chunks, this.#chunkRefusal(false));
   }
 
-  #chunkEnd(): boolean {
+  #chunkEnd(empty: boolean): boolean {
     const refusal = this.#chunkRefusal(true);
-    if (refusal === undefined) return this.#say(250);
+    if (refusal === undefined) return empty ? this.#local(250) : this.#say(250);
     this.#forget();
     return this.#error(refusal);
   }
