@@ -30,6 +30,7 @@ export function importsOf(file: string, source: string): Import[] {
 function resolve(file: string, specifier: string): string {
   if (specifier === "sallyport") return "src/mod.ts";
   if (specifier === "sallyport/testing") return "src/testing.ts";
+  if (specifier === "sallyport/schema") return "src/schema.ts";
   return specifier.startsWith(".") ? join(file, "..", specifier) : specifier;
 }
 

@@ -25,6 +25,7 @@ const PARTS = [
   "net",
   "admin",
   "face",
+  "schema",
   "demo",
 ];
 
@@ -41,11 +42,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   proxy: ["smtp", "mail", "policy", "auth", "backend", "interfaces"],
   admin: ["smtp", "mail", "policy", "auth", "backend", "proxy", "interfaces"],
   face: ["smtp", "mail", "policy", "auth", "interfaces"],
+  schema: [],
   testing: ["smtp", "mail", "policy", "auth", "backend", "proxy", "dns", "store", "face", "interfaces"],
   demo: ["smtp", "interfaces"],
   cli: [...PARTS, "testing"],
   main: [...PARTS, "cli"],
-  plugins: ["face"],
+  plugins: ["face", "schema"],
   policies: ["face", "plugins"],
   vendor: [],
 };
@@ -122,10 +124,10 @@ function direction({ file, specifier, target }: Import): string | undefined {
 
 /** A plugin that became a folder may import its own files. */
 function pluginDirection(file: string, specifier: string, target: string): string | undefined {
-  if (specifier === "sallyport") return undefined;
+  if (specifier === "sallyport" || specifier === "sallyport/schema") return undefined;
   const folder = /^plugins\/[^/]+\//.exec(file)?.[0];
   if (folder !== undefined && target.startsWith(folder)) return undefined;
-  return 'a plugin may import only "sallyport" and its own library';
+  return 'a plugin may import only "sallyport", "sallyport/schema" and its own library';
 }
 
 function told(allowed: readonly string[]): string {

@@ -3,7 +3,9 @@
  */
 import process from "node:process";
 import { Chain } from "../policy/chain.ts";
-import { STAGES } from "../policy/plugin.ts";
+import { onErrorText } from "../policy/failure.ts";
+import type { Step } from "../policy/program.ts";
+import { STAGES } from "../policy/stages.ts";
 import type { Settings } from "../policy/settings.ts";
 import { measured, PLAIN_UNITS, REMARKS, type Unit, UNITS } from "../policy/units.ts";
 import { loadPolicy } from "./load.ts";
@@ -17,7 +19,7 @@ export async function check(path: string): Promise<void> {
 
 /** What would run, in lines. */
 export function report(settings: Settings): string[] {
-  const chain = new Chain(settings.plugins, () => {});
+  const chain = new Chain(settings.plugins);
   return [
     ...places(settings),
     ...numbers(settings),
@@ -25,12 +27,15 @@ export function report(settings: Settings): string[] {
     `message flow: ${flow(chain)}`,
     "",
     ...STAGES.map((stage) => {
-      const asked = chain.asked(stage).map(({ name, onError }) => `${name} (on error: ${onError})`);
-      return line(stage, asked.join(", ") || "nobody is asked");
+      return line(stage, chain.asked(stage).map(asked).join(", ") || "nobody is asked");
     }),
     ...(settings.notices.length > 0 ? [""] : []),
     ...settings.notices.map((notice) => `note: ${notice}`),
   ];
+}
+
+function asked({ plugin, within }: Step): string {
+  return `${plugin.name} (${[...within, `on error: ${onErrorText(plugin.onError)}`].join(", ")})`;
 }
 
 function places({ hostname, listen, backends, tls, demo, dial, bareLineFeeds, relay }: Settings): string[] {
@@ -62,7 +67,7 @@ function numbers(settings: Settings): string[] {
 
 /** No plugin is given the message itself yet, so it always flows; one that judges at its end makes the end wait. */
 function flow(chain: Chain): string {
-  const judges = chain.asked("message").map(({ name }) => name).join(", ");
+  const judges = chain.asked("message").map(({ plugin }) => plugin.name).join(", ");
   return judges === ""
     ? "stream (straight through; nobody judges at its end)"
     : `stream (straight through; only the end of data waits, for ${judges})`;

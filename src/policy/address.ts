@@ -3,7 +3,7 @@
  */
 import { isIP } from "node:net";
 import type { Endpoint } from "../net/wire.ts";
-import type { BackendAddress, ListenAddress } from "./settings.ts";
+import type { AdminAddress, BackendAddress, DnsServer, ListenAddress } from "./settings.ts";
 
 const ADDRESS = "host:port or [IPv6]:port";
 
@@ -24,6 +24,45 @@ export function listenAddress(name: string): ListenAddress | undefined {
 export function backendAddress(name: string): BackendAddress | undefined {
   const endpoint = endpointOf(name);
   return endpoint && isBackendEndpoint(endpoint) ? { name, endpoint } : undefined;
+}
+
+/** What `dnsServer` reads, in words. */
+export const DNS_FORMS = "an IP address with or without a port, as in 127.0.0.1:53, [::1]:53 or 192.0.2.53";
+
+/** Reads `127.0.0.1:53`; undefined where it has none of `DNS_FORMS`. */
+export function dnsServer(text: string): DnsServer | undefined {
+  if (isIP(text) !== 0) return { host: text, port: 53 };
+  const endpoint = endpointOf(text);
+  return isDnsServer(endpoint) ? endpoint : undefined;
+}
+
+/** Whether one can ask there. */
+export function isDnsServer(given: unknown): given is DnsServer {
+  const { host, port } = (given ?? {}) as Record<string, unknown>;
+  return typeof host === "string" && isIP(host) !== 0 && isWhole(port, 1, 65_535);
+}
+
+/** What `adminAddress` reads, in words. */
+export const ADMIN_FORMS = `${ADDRESS}; nothing but metrics is there`;
+
+/** Reads `127.0.0.1:8025`. */
+export function adminAddress(text: string): AdminAddress | undefined {
+  const endpoint = endpointOf(text);
+  return isAdminAddress(endpoint) ? endpoint : undefined;
+}
+
+export function isAdminAddress(given: unknown): given is AdminAddress {
+  return isListenEndpoint(given) && "host" in given;
+}
+
+/** What a store's address may be, in words. */
+export const STORE_FORMS =
+  "memory:, sqlite:PATH, redis://HOST, rediss://HOST, redis-cluster://HOST,… or redis-sentinel://HOST,…/NAME";
+
+/** Whether this has the form of a store's address; the store itself looks closer. */
+export function isStoreAddress(given: unknown): boolean {
+  return typeof given === "string" &&
+    /^(memory:|sqlite:.+|rediss?:\/\/.+|redis-(cluster|sentinel):\/\/.+)$/.test(given);
 }
 
 /** Whether one can listen there; port 0 is a free one. */

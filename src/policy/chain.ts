@@ -1,81 +1,257 @@
 /**
- * A policy's plugins, asked stage by stage and in order, until one decides.
+ * A policy's rules, asked stage by stage. Of several verdicts the strictest counts, whoever came first; an acceptance,
+ * a rejection and a disconnection end the asking.
  */
-import { type After, askPlugin, type Scope, timer } from "./ask.ts";
-import { type Plugin, type Stage, STAGES, type Stages } from "./plugin.ts";
-import type { Verdict } from "./verdict.ts";
+import { Dossier, type Due, type Ears } from "./dossier.ts";
+import type { Io } from "./effects.ts";
+import { Engine, type EngineOptions, type Mode } from "./engine.ts";
+import { costOf, failureKind } from "./failure.ts";
+import type { Findings } from "./finding.ts";
+import { Hearing } from "./hearing.ts";
+import type { Observation } from "./observation.ts";
+import type { Plugin } from "./plugin.ts";
+import { pluginLog } from "./plugin_log.ts";
+import { compile, type Node, type Step, steps } from "./program.ts";
+import { Question } from "./question.ts";
+import { pluginsOf, type Rule } from "./rule.ts";
+import { type RcptFacts, type Stage, STAGES, type Stages } from "./stages.ts";
+import type { Refusal } from "./verdict.ts";
 
-export type { Scope } from "./ask.ts";
-
-/** What a stage came to. */
+/** What a stage came to; nothing where nobody objects and nobody lets the client wait. */
 export interface Judgement {
-  readonly verdict: Exclude<Verdict, { kind: "accept" }>;
-  readonly plugin: string;
+  readonly verdict: Refusal | undefined;
+  /** Whose verdict it is. */
+  readonly plugin: string | undefined;
+  /** Milliseconds that the client is to wait for its answer. */
+  readonly delay: number;
 }
 
-/** Told once of every failure of a plugin. */
-type FaultLog = (plugin: string, stage: Stage, cause: unknown) => void;
+type Walk = void | Promise<void>;
+
+/** Milliseconds that an effect has. */
+const EFFECT_TIME = 5_000;
 
 export class Chain {
+  readonly rules: readonly Rule[];
   readonly plugins: readonly Plugin[];
-  readonly #stages: ReadonlyMap<Stage, readonly Plugin[]>;
-  readonly #faultLog: FaultLog;
-  readonly #after: After;
+  readonly engine: Engine;
+  readonly #programs: ReadonlyMap<Stage, readonly Node[]>;
+  readonly #observers: readonly Plugin[];
+  /** Effects that are being carried out. */
+  readonly #effects = new Set<Promise<void>>();
 
-  /** @param after measures the deadlines */
-  constructor(plugins: readonly Plugin[], faultLog: FaultLog, after: After = timer) {
-    this.plugins = plugins;
-    this.#faultLog = faultLog;
-    this.#after = after;
-    this.#stages = new Map(
-      STAGES.map((stage) => [stage, plugins.filter((plugin) => plugin[stage] !== undefined)]),
-    );
+  constructor(rules: readonly Rule[], options: EngineOptions = {}) {
+    this.rules = rules;
+    this.plugins = pluginsOf(rules);
+    this.engine = new Engine(options);
+    this.#programs = new Map(STAGES.map((stage) => [stage, compile(rules, stage)]));
+    this.#observers = this.plugins.filter(({ observe }) => observe !== undefined);
   }
 
-  /** Those that are asked at a stage, in order. */
-  asked(stage: Stage): readonly Plugin[] {
-    return this.#stages.get(stage)!;
+  /** Who is asked at a stage, in order, and how. */
+  asked(stage: Stage): readonly Step[] {
+    return steps(this.#programs.get(stage)!);
   }
 
   /** False: nobody need be asked, so what the stage would be told need not be put together. */
   asks(stage: Stage): boolean {
-    return this.asked(stage).length > 0;
+    return this.#programs.get(stage)!.length > 0 || this.#observers.length > 0;
   }
 
-  /** The first refusal, or undefined when nobody objects. Only a plugin that waits makes it a promise. */
+  /** True: somebody wants to be told everything. */
+  get observed(): boolean {
+    return this.#observers.length > 0;
+  }
+
+  /** What a session's plugins are told of and keep. */
+  dossier(id: string, client: string, ears: Ears): Dossier {
+    return new Dossier(id, client, ears, (due) => this.#carryOut(due, id));
+  }
+
+  /** Only a plugin that waits makes it a promise. */
   judge<S extends Stage>(
     stage: S,
     facts: Stages[S],
-    scope: Scope,
+    dossier: Dossier,
   ): Judgement | undefined | Promise<Judgement | undefined> {
-    return this.#from(0, stage, facts, scope);
+    const hearing = new Hearing(this.engine, dossier, stage, facts);
+    const walked = this.#walk(this.#programs.get(stage)!, 0, hearing);
+    return walked === undefined ? this.#ruled(hearing) : walked.then(() => this.#ruled(hearing));
   }
 
-  #from<S extends Stage>(
-    first: number,
-    stage: S,
-    facts: Stages[S],
-    scope: Scope,
-  ): Judgement | undefined | Promise<Judgement | undefined> {
-    const plugins = this.asked(stage);
-    for (let i = first; i < plugins.length; i++) {
-      const plugin = plugins[i]!;
-      const opinion = askPlugin(plugin, stage, facts, {
-        scope,
-        after: this.#after,
-        failed: (cause) => this.#faultLog(plugin.name, stage, cause),
-      });
-      if (opinion instanceof Promise) {
-        return opinion.then((settled) =>
-          settled === undefined ? this.#from(i + 1, stage, facts, scope) : judgement(settled, plugin)
-        );
-      }
-      if (opinion !== undefined) return judgement(opinion, plugin);
+  #ruled(hearing: Hearing): Judgement | undefined {
+    const { verdict, by: plugin, delay, stage, facts } = hearing;
+    if (this.#observers.length > 0) this.observe({ kind: "judged", stage, session: facts, verdict, plugin });
+    return verdict === undefined && delay === 0 ? undefined : { verdict, plugin, delay };
+  }
+
+  // ---- asking ----
+
+  #walk(nodes: readonly Node[], from: number, hearing: Hearing): Walk {
+    for (let i = from; i < nodes.length; i++) {
+      if (hearing.settled || hearing.dossier.left) return;
+      const walked = this.#step(nodes[i]!, hearing);
+      if (walked !== undefined) return walked.then(() => this.#walk(nodes, i + 1, hearing));
     }
-    return undefined;
+  }
+
+  #step(node: Node, hearing: Hearing): Walk {
+    switch (node.kind) {
+      case "ask": {
+        const parts = new Question(hearing, node.plugin).ask();
+        if (!(parts instanceof Promise)) return hearing.take(node.plugin, node.order, parts);
+        return parts.then((given) => hearing.take(node.plugin, node.order, given));
+      }
+      case "parallel":
+        return this.#parallel(node.nodes, hearing);
+      case "if":
+        return this.#holds(node, hearing) ? this.#walk(node.nodes, 0, hearing) : undefined;
+      case "hold":
+        return this.#hold(node, hearing);
+      case "release":
+        return this.#release(node, hearing);
+      case "shadow":
+        return this.#shadow(node, hearing);
+    }
+  }
+
+  #parallel(nodes: readonly Node[], hearing: Hearing): Walk {
+    const branches = nodes.map((node) => ({ node, branch: hearing.branch() }));
+    const waiting = branches.flatMap(({ node, branch }) => this.#walk([node], 0, branch) ?? []);
+    const join = () => branches.forEach(({ branch }) => hearing.join(branch));
+    return waiting.length === 0 ? join() : Promise.all(waiting).then(join);
+  }
+
+  /** A test that fails costs what the plugins behind it would cost. */
+  #holds(node: Node & { kind: "if" }, hearing: Hearing): boolean {
+    const { stage, facts, dossier } = hearing;
+    try {
+      return node.test(facts, dossier.client);
+    } catch (cause) {
+      for (const { plugin, order } of steps(node.nodes)) {
+        const kind = failureKind(cause);
+        this.engine.failed(plugin, stage, dossier.id, { kind, cause }, false);
+        const cost = costOf(plugin.onError, kind);
+        if (cost !== undefined) hearing.decide(cost, plugin.name, order);
+      }
+      return false;
+    }
+  }
+
+  /** A group's refusal is kept for RCPT. */
+  #hold({ nodes, group }: Node & { kind: "hold" }, hearing: Hearing): Walk {
+    const branch = hearing.branch();
+    const walked = this.#walk(nodes, 0, branch);
+    const keep = () => {
+      const { verdict, by } = branch;
+      branch.verdict = undefined;
+      hearing.join(branch);
+      if (verdict === undefined || hearing.dossier.left) return;
+      hearing.dossier.scopes.of(hearing.stage).held.set(group, { verdict, plugin: by! });
+    };
+    return walked === undefined ? keep() : walked.then(keep);
+  }
+
+  #release(node: Node & { kind: "release" }, hearing: Hearing): Walk {
+    const { forwardPath } = hearing.facts as RcptFacts;
+    const held = hearing.dossier.scopes.held(node.group);
+    if (held === undefined || forwardPath.localPart.toLowerCase() === "postmaster") {
+      return this.#walk(node.nodes, 0, hearing);
+    }
+    hearing.decide(held.verdict, held.plugin, node.order);
+  }
+
+  /** Nobody waits for it, but its own next stage. */
+  #shadow(node: Node & { kind: "shadow" }, hearing: Hearing): void {
+    const { dossier, stage, facts } = hearing;
+    const own = dossier.shadow(node.group);
+    const ask = (): Walk => {
+      const layer = own.scopes.of(stage);
+      const seen = { ...facts, findings: beside(layer.findings, facts.findings) };
+      const branch = hearing.branch({ facts: seen, mode: "shadow", layer });
+      const walked = this.#walk(node.nodes, 0, branch);
+      const compare = () => this.#compare(branch, hearing);
+      return walked === undefined ? compare() : walked.then(compare);
+    };
+    if (own.last === undefined) {
+      const walked = ask();
+      if (walked !== undefined) own.last = walked.finally(() => own.last = undefined);
+    } else own.last = own.last.then(ask);
+  }
+
+  #compare({ verdict, by, stage, dossier }: Hearing, hearing: Hearing): void {
+    if (verdict === undefined) return;
+    // The stage itself may not have come to its end.
+    queueMicrotask(() => {
+      const did = hearing.verdict?.kind ?? "pass";
+      if (did === verdict.kind) return;
+      this.engine.difference(by!, stage, verdict.kind, did);
+      this.engine.log("info", "shadow", {
+        id: dossier.id,
+        plugin: by!,
+        stage,
+        would: verdict.kind,
+        did,
+        text: verdict.text,
+      });
+    });
+  }
+
+  // ---- what follows ----
+
+  /** Tells the observers. */
+  observe(event: Observation): void {
+    for (const plugin of this.#observers) {
+      this.#apart(plugin, "observe", event.session.id, "enforce", (io) => plugin.observe!(event, io));
+    }
+  }
+
+  #carryOut({ effect, plugin, when, mode }: Due, id: string): void {
+    this.#apart(plugin, when, id, mode, effect);
+  }
+
+  /** Does something that nobody waits for. */
+  #apart(plugin: Plugin, what: string, id: string, mode: Mode, work: (io: Io) => void | Promise<void>): void {
+    const failed = (cause: unknown) =>
+      this.engine.failed(plugin, what, id, { kind: failureKind(cause), cause }, false);
+    try {
+      const working = work(this.#io(plugin, id, mode));
+      if (!(working instanceof Promise)) return;
+      const done: Promise<void> = working.catch(failed).finally(() => this.#effects.delete(done));
+      this.#effects.add(done);
+    } catch (cause) {
+      failed(cause);
+    }
+  }
+
+  #io(plugin: Plugin, id: string, mode: Mode): Io {
+    const { engine } = this;
+    const effects = mode === "shadow" ? engine.shadowEffects : engine.effects;
+    return {
+      ...effects,
+      log: pluginLog(engine, plugin, id),
+      count: (name, labels) => engine.count(plugin.name, name, labels),
+      get signal() {
+        return AbortSignal.timeout(EFFECT_TIME);
+      },
+    };
+  }
+
+  /** Resolves when no effect is under way any more. */
+  async settled(): Promise<void> {
+    while (this.#effects.size > 0) await Promise.allSettled(this.#effects);
   }
 }
 
-function judgement(verdict: Verdict, { name }: Plugin): Judgement | undefined {
-  return verdict.kind === "accept" ? undefined : { verdict, plugin: name };
+/** Findings of a shadowed group over those that count. */
+function beside(own: Findings, real: Findings): Findings {
+  return {
+    get: (key) => own.get(key) ?? real.get(key),
+    get score() {
+      return own.score + real.score;
+    },
+    get scores() {
+      return [...real.scores, ...own.scores];
+    },
+  };
 }

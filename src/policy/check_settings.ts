@@ -2,8 +2,20 @@
  * One check per setting. A policy is a program that no type checker may have seen, so each value is looked at as it
  * came. A mistake is a line: the setting, what was given, what is allowed.
  */
-import { BACKEND_FORMS, isBackendEndpoint, isDomain, isListenEndpoint, LISTEN_FORMS } from "./address.ts";
-import { type Plugin, pluginMistakes } from "./plugin.ts";
+import {
+  ADMIN_FORMS,
+  BACKEND_FORMS,
+  DNS_FORMS,
+  isAdminAddress,
+  isBackendEndpoint,
+  isDnsServer,
+  isDomain,
+  isListenEndpoint,
+  isStoreAddress,
+  LISTEN_FORMS,
+  STORE_FORMS,
+} from "./address.ts";
+import { type Rule, ruleMistakes } from "./rule.ts";
 import type { Settings, TlsFiles } from "./settings.ts";
 import { PLAIN_UNITS, type Unit, UNITS } from "./units.ts";
 
@@ -46,12 +58,26 @@ function elements<Element>(given: readonly Element[]): readonly Element[] {
   return Array.isArray(given) ? given : [];
 }
 
-function repeated(plugins: readonly Plugin[]): string[] {
-  const names = plugins.map((plugin): unknown => plugin?.name);
-  return names.flatMap((name, i) => {
-    const first = names.indexOf(name);
-    if (first === i || typeof name !== "string") return [];
-    return [`plugins[${i}] (${name}): is named as plugins[${first}] is; allowed is each name once`];
+/** A name is a plugin's metrics, its circuit and its place in the log. */
+function repeated(rules: readonly Rule[]): string[] {
+  const places = placesOf("plugins", rules);
+  return places.flatMap(([place, name], i) => {
+    const [first] = places.find(([, other]) => other === name)!;
+    if (places[i]![0] === first || typeof name !== "string") return [];
+    return [
+      `${place} (${name}): is named as ${first} is; allowed is each name once (named("…", plugin) gives another)`,
+    ];
+  });
+}
+
+/** Every plugin's place and name; what has no name is told elsewhere. */
+function placesOf(place: string, rules: readonly Rule[]): (readonly [place: string, name: unknown])[] {
+  return rules.flatMap((rule, i) => {
+    const here = `${place}[${i}]`;
+    const { group, rules: inner, name } = (rule ?? {}) as Record<string, unknown>;
+    return group === undefined
+      ? [[here, name] as const]
+      : placesOf(`${here}.rules`, elements(inner as Rule[]));
   });
 }
 
@@ -63,7 +89,11 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
       : list(value(isListenAddress, LISTEN_FORMS))(path, given),
   backends: list(value(isBackendAddress, BACKEND_FORMS)),
   tls: optional(value(isTlsFiles, "{ cert, key }, the names of two files in PEM")),
-  plugins: list(plugin),
+  plugins: list(ruleMistakes),
+  deadlines: numbers(UNITS.deadlines),
+  store: value(isStoreAddress, STORE_FORMS),
+  dns: list(value(isDnsServer, DNS_FORMS)),
+  admin: optional(value(isAdminAddress, ADMIN_FORMS)),
   limits: numbers(UNITS.limits),
   sessions: number(PLAIN_UNITS.sessions),
   sessionsPerClient: number(PLAIN_UNITS.sessionsPerClient),
@@ -108,7 +138,7 @@ function numbers(units: Readonly<Record<string, Unit>>): Check {
 
 function number(unit: Unit): Check {
   return (path, given) => {
-    const isTimer = path === "drain" || path === "limits.handshakeTime";
+    const isTimer = path === "drain" || path === "limits.handshakeTime" || path.startsWith("deadlines.");
     const isWhole = unit === "" || unit === "octets";
     const isGood = typeof given === "number" && given > 0 && (!isTimer || given <= LONGEST) &&
       (!isWhole || given === Infinity || Number.isInteger(given));
@@ -119,12 +149,6 @@ function number(unit: Unit): Check {
       `${path}: ${shown(given)} was given; allowed is ${kind}${unit && ` of ${unit}`} above 0${upTo}`,
     ];
   };
-}
-
-function plugin(path: string, given: unknown): string[] {
-  const name: unknown = (given as Plugin | undefined)?.name;
-  const place = typeof name === "string" ? `${path} (${name})` : path;
-  return pluginMistakes(given).map((mistake) => `${place}: ${mistake}`);
 }
 
 function isText(given: unknown): given is string {

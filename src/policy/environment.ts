@@ -3,8 +3,20 @@
  */
 import { hostname } from "node:os";
 import process from "node:process";
-import { BACKEND_FORMS, backendAddress, isDomain, LISTEN_FORMS, listenAddress } from "./address.ts";
-import type { BackendAddress, ListenAddress, TlsFiles } from "./settings.ts";
+import {
+  ADMIN_FORMS,
+  adminAddress,
+  BACKEND_FORMS,
+  backendAddress,
+  DNS_FORMS,
+  dnsServer,
+  isDomain,
+  isStoreAddress,
+  LISTEN_FORMS,
+  listenAddress,
+  STORE_FORMS,
+} from "./address.ts";
+import type { AdminAddress, BackendAddress, DnsServer, ListenAddress, TlsFiles } from "./settings.ts";
 import { SettingsError } from "./settings_error.ts";
 
 /** What the variables say. Undefined where one is not set and has no default. */
@@ -14,6 +26,11 @@ export interface Environment {
   readonly backends: readonly BackendAddress[];
   readonly tls: TlsFiles | undefined;
   readonly relayDomains: readonly string[] | undefined;
+  readonly store: string | undefined;
+  readonly dns: readonly DnsServer[];
+  /** Zones in postscreen's syntax, as the `dnsbl` plugin reads them. */
+  readonly dnsbl: string | undefined;
+  readonly admin: AdminAddress | undefined;
   /** Lines about variables that are set and have no effect. */
   readonly notices: readonly string[];
 }
@@ -45,6 +62,10 @@ export function readEnvironment(
     backends: backendAddresses(variables["SALLYPORT_BACKEND"], note),
     tls: tlsFiles(variables["SALLYPORT_TLS_CERT"], variables["SALLYPORT_TLS_KEY"], mistakes),
     relayDomains: domains(variables["SALLYPORT_RELAY_DOMAINS"], note),
+    store: storeAddress(variables["SALLYPORT_STORE"], note),
+    dns: dnsServers(variables["SALLYPORT_DNS"], note),
+    dnsbl: variables["SALLYPORT_DNSBL"]?.trim() || undefined,
+    admin: adminPlace(variables["SALLYPORT_ADMIN"], note),
     notices: notices(variables, note),
   };
   return { environment, mistakes };
@@ -106,6 +127,31 @@ function domains(given: string | undefined, note: Note): string[] | undefined {
   return names.map((name) => name.toLowerCase());
 }
 
+function storeAddress(given: string | undefined, note: Note): string | undefined {
+  if (given === undefined || given === "") return undefined;
+  if (isStoreAddress(given)) return given;
+  note("SALLYPORT_STORE", given.replace(/\/\/[^@/]*@/, "//…@"), STORE_FORMS);
+  return undefined;
+}
+
+function dnsServers(given: string | undefined, note: Note): DnsServer[] {
+  return words(given).flatMap((name) => {
+    const server = dnsServer(name);
+    if (server === undefined) note("SALLYPORT_DNS", name, `${DNS_FORMS}; several with commas`);
+    return server ?? [];
+  });
+}
+
+/** Metrics are on the machine itself, unless told otherwise. */
+const ADMIN = "127.0.0.1:8025";
+
+function adminPlace(given: string | undefined, note: Note): AdminAddress | undefined {
+  if (given === "off") return undefined;
+  const address = adminAddress(given || ADMIN);
+  if (address === undefined) note("SALLYPORT_ADMIN", given!, `off, or ${ADMIN_FORMS}`);
+  return address;
+}
+
 interface Later {
   readonly form: RegExp;
   readonly allowed: string;
@@ -115,19 +161,11 @@ interface Later {
 
 /** Variables of parts that are still to come: checked, so that a mistake does not wait for that day. */
 const LATER: ReadonlyMap<string, Later> = new Map([
-  ["SALLYPORT_STORE", {
-    form: /^(memory:|sqlite:.+|rediss?:\/\/.+|redis-(cluster|sentinel):\/\/.+)$/,
-    allowed: "memory:, sqlite:PATH, redis://, rediss://, redis-cluster:// or redis-sentinel://",
-    quiet: /^memory:$/,
-  }],
-  ["SALLYPORT_DNS", { form: /^[\w.:[\]-]+(,[\w.:[\]-]+)*$/, allowed: "host:port, several with commas" }],
-  ["SALLYPORT_DNSBL", { form: /\S/, allowed: "zones in postscreen's syntax" }],
   ["SALLYPORT_USERS", { form: /\S/, allowed: "a file" }],
   ["SALLYPORT_TRUSTED", {
     form: /^[0-9A-Fa-f:.]+(\/\d{1,3})?([\s,]+[0-9A-Fa-f:.]+(\/\d{1,3})?)*$/,
     allowed: "networks like 192.0.2.0/24, several with commas",
   }],
-  ["SALLYPORT_ADMIN", { form: /^(off|.+:\d{1,5})$/, allowed: "off or host:port", quiet: /^off$/ }],
   ["SALLYPORT_WORKERS", {
     form: /^(auto|[1-9]\d{0,2})$/,
     allowed: "auto or a number from 1 to 999",
@@ -135,9 +173,18 @@ const LATER: ReadonlyMap<string, Later> = new Map([
   }],
 ]);
 
-const READ = ["LISTEN", "BACKEND", "HOSTNAME", "TLS_CERT", "TLS_KEY", "RELAY_DOMAINS"].map((name) =>
-  `SALLYPORT_${name}`
-);
+const READ = [
+  "LISTEN",
+  "BACKEND",
+  "HOSTNAME",
+  "TLS_CERT",
+  "TLS_KEY",
+  "RELAY_DOMAINS",
+  "STORE",
+  "DNS",
+  "DNSBL",
+  "ADMIN",
+].map((name) => `SALLYPORT_${name}`);
 
 function notices(variables: Variables, note: Note): string[] {
   const lines: string[] = [];

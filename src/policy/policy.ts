@@ -2,10 +2,17 @@
  * `definePolicy`: settings as an operator writes them, completed by the defaults, with every mistake named at once.
  */
 import process from "node:process";
-import { backendAddress, listenAddress } from "./address.ts";
+import { adminAddress, backendAddress, dnsServer, listenAddress } from "./address.ts";
 import { isTlsFiles, settingsMistakes } from "./check_settings.ts";
 import { type Environment, readEnvironment, type Variables } from "./environment.ts";
-import { type BackendAddress, DEFAULTS, type ListenAddress, type Settings } from "./settings.ts";
+import {
+  type AdminAddress,
+  type BackendAddress,
+  DEFAULTS,
+  type DnsServer,
+  type ListenAddress,
+  type Settings,
+} from "./settings.ts";
 import { SettingsError } from "./settings_error.ts";
 import { UNITS } from "./units.ts";
 
@@ -13,7 +20,16 @@ export { SettingsError } from "./settings_error.ts";
 
 /** Some of them; undefined stands for the default. */
 type Some<Group> = { readonly [Name in keyof Group]?: Group[Name] | undefined };
-type Special = "hostname" | "listen" | "backends" | "limits" | "times" | "reuse";
+type Special =
+  | "hostname"
+  | "listen"
+  | "backends"
+  | "limits"
+  | "times"
+  | "reuse"
+  | "deadlines"
+  | "dns"
+  | "admin";
 
 /** What a policy file gives. What is left out or undefined has its default; groups may be given in part. */
 export interface PolicyOptions extends Some<Omit<Settings, Special>> {
@@ -26,6 +42,11 @@ export interface PolicyOptions extends Some<Omit<Settings, Special>> {
   readonly limits?: Some<Settings["limits"]> | undefined;
   readonly times?: Some<Settings["times"]> | undefined;
   readonly reuse?: Some<Settings["reuse"]> | undefined;
+  readonly deadlines?: Some<Settings["deadlines"]> | undefined;
+  /** As text: `"127.0.0.1:53"`, `"[::1]:53"`, `"192.0.2.53"`. */
+  readonly dns?: readonly (string | DnsServer)[] | undefined;
+  /** As text: `"127.0.0.1:8025"`. */
+  readonly admin?: string | AdminAddress | undefined;
 }
 
 /** What a policy file exports as its default. */
@@ -67,7 +88,7 @@ function completed(options: PolicyOptions, earlier: readonly string[]): Policy {
 
 /** The settings with defaults and addresses read; what cannot be read stays, for the check to name. */
 function complete(options: PolicyOptions): Settings {
-  const { listen, backends, limits, times, reuse, ...rest } = options;
+  const { listen, backends, limits, times, reuse, deadlines, dns, admin, ...rest } = options;
   return {
     ...over(DEFAULTS, rest),
     hostname: options.hostname,
@@ -76,6 +97,9 @@ function complete(options: PolicyOptions): Settings {
     limits: over(DEFAULTS.limits, limits ?? {}),
     times: over(DEFAULTS.times, times ?? {}),
     reuse: over(DEFAULTS.reuse, reuse ?? {}),
+    deadlines: over(DEFAULTS.deadlines, deadlines ?? {}),
+    dns: addresses(dns ?? [], dnsServer),
+    admin: typeof admin === "string" ? adminAddress(admin) ?? (admin as unknown as AdminAddress) : admin,
   };
 }
 

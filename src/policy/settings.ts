@@ -3,7 +3,8 @@
  */
 import type { Endpoint } from "../net/wire.ts";
 import { DEFAULT_LIMITS, type Limits } from "../smtp/limits.ts";
-import type { Plugin } from "./plugin.ts";
+import { DEADLINES, type Deadlines } from "./engine.ts";
+import type { Rule } from "./rule.ts";
 
 /** Milliseconds the proxy waits for a backend, by what it waits for (RFC 5321 §4.5.3.2). */
 export interface BackendTimes {
@@ -57,6 +58,19 @@ export interface TlsFiles {
   readonly key: string;
 }
 
+/** A name server. */
+export interface DnsServer {
+  /** IPv4 or IPv6. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where the administrator looks in. */
+export interface AdminAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** All settings of a running proxy. */
 export interface Settings {
   /** A domain name: in the greeting, in EHLO to the backend, and in trace fields. */
@@ -67,7 +81,15 @@ export interface Settings {
   /** With it STARTTLS is offered. */
   readonly tls: TlsFiles | undefined;
   /** Asked in this order at every stage. */
-  readonly plugins: readonly Plugin[];
+  readonly plugins: readonly Rule[];
+  /** Milliseconds that the plugins of a stage have together. */
+  readonly deadlines: Deadlines;
+  /** Where plugins keep what outlives a session: `memory:`, `sqlite:PATH`, `redis://…` and the like. */
+  readonly store: string;
+  /** Name servers; those of resolv.conf where none is given. */
+  readonly dns: readonly DnsServer[];
+  /** Where metrics can be read. */
+  readonly admin: AdminAddress | undefined;
   readonly limits: Limits;
   /** Sessions at a time. */
   readonly sessions: number;
@@ -96,6 +118,10 @@ export interface Settings {
 export const DEFAULTS: Omit<Settings, "hostname" | "listen" | "backends"> = {
   tls: undefined,
   plugins: [],
+  deadlines: DEADLINES,
+  store: "memory:",
+  dns: [],
+  admin: undefined,
   limits: DEFAULT_LIMITS,
   sessions: 20_000,
   sessionsPerClient: 200,

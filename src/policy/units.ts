@@ -6,7 +6,7 @@ import type { Settings } from "./settings.ts";
 /** What is counted; `""` for things, which the setting's name says. */
 export type Unit = "" | "octets" | "octets/s" | "ms";
 
-type Group = "limits" | "times" | "reuse";
+type Group = "limits" | "times" | "reuse" | "deadlines";
 
 /** The units of the groups of settings. */
 export const UNITS: { readonly [G in Group]: Readonly<Record<keyof Settings[G], Unit>> } = {
@@ -39,6 +39,7 @@ export const UNITS: { readonly [G in Group]: Readonly<Record<keyof Settings[G], 
     rset: "ms",
   },
   reuse: { age: "ms", uses: "", idle: "ms", refusals: "", check: "ms" },
+  deadlines: { connect: "ms", helo: "ms", mail: "ms", rcpt: "ms", data: "ms", message: "ms" },
 };
 
 /** The units of the numbers outside of a group. */

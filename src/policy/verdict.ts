@@ -2,12 +2,8 @@
  * What a plugin may say about a session or a message. A verdict is a value; nobody throws one.
  */
 
-/**
- * An opinion that decides something. No opinion is `undefined`. `accept`, `reject`, `defer` and `disconnect` make them;
- * one made by hand is checked when it is used.
- */
-export type Verdict =
-  | { readonly kind: "accept" }
+/** A verdict that the client hears. */
+export type Refusal =
   | {
     readonly kind: "defer" | "reject";
     /** 400 to 499 or 500 to 599, as `kind` says. */
@@ -19,7 +15,13 @@ export type Verdict =
   }
   | { readonly kind: "disconnect"; readonly enhanced: string; readonly text: string };
 
-/** Ends this stage: later plugins are not asked. */
+/**
+ * An opinion that decides something. No opinion is `undefined`. `accept`, `reject`, `defer`, `disconnect` and `delay`
+ * make them; one made by hand is checked when it is used.
+ */
+export type Verdict = { readonly kind: "accept" } | { readonly kind: "delay"; readonly ms: number } | Refusal;
+
+/** Ends this stage: later plugins are not asked. What earlier ones refused stays refused. */
 export function accept(): Verdict {
   return { kind: "accept" };
 }
@@ -31,7 +33,7 @@ export function accept(): Verdict {
  * @param code the basic code, 500 to 599; 550 unless given
  * @throws TypeError naming what was given and what is allowed
  */
-export function reject(enhanced: string, text: string, code = 550): Verdict {
+export function reject(enhanced: string, text: string, code = 550): Refusal {
   return { kind: "reject", ...refusal(5, enhanced, text, code) };
 }
 
@@ -42,7 +44,7 @@ export function reject(enhanced: string, text: string, code = 550): Verdict {
  * @param code the basic code, 400 to 499; 450 unless given. 421 ends the session, as `disconnect` does
  * @throws TypeError naming what was given and what is allowed
  */
-export function defer(enhanced: string, text: string, code = 450): Verdict {
+export function defer(enhanced: string, text: string, code = 450): Refusal {
   return { kind: "defer", ...refusal(4, enhanced, text, code) };
 }
 
@@ -52,10 +54,33 @@ export function defer(enhanced: string, text: string, code = 450): Verdict {
  * @param text 1 to 400 characters of printable ASCII
  * @throws TypeError naming what was given and what is allowed
  */
-export function disconnect(enhanced: string, text: string): Verdict {
+export function disconnect(enhanced: string, text: string): Refusal {
   const { enhanced: rest } = refusal(4, enhanced, text, 421);
   return { kind: "disconnect", enhanced: rest, text };
 }
+
+/** Longest delay in milliseconds: clients give up after a few minutes (RFC 5321 §4.5.3.2). */
+export const LONGEST_DELAY = 120_000;
+
+/**
+ * Lets the client wait for its answer, whatever that is; the longest delay of a stage counts.
+ * @param ms from 0 to 120,000
+ * @throws TypeError naming what was given and what is allowed
+ */
+export function delay(ms: number): Verdict {
+  const verdict: Verdict = { kind: "delay", ms };
+  if (isVerdict(verdict)) return verdict;
+  throw new TypeError(
+    `Cannot make a verdict: a delay of ${ms} was given; allowed is 0 to ${LONGEST_DELAY} milliseconds`,
+  );
+}
+
+/** How strict a verdict is: of several, the strictest counts, whoever came first. */
+export function severity({ kind }: Verdict): number {
+  return SEVERITIES.indexOf(kind);
+}
+
+const SEVERITIES: readonly Verdict["kind"][] = ["accept", "delay", "defer", "reject", "disconnect"];
 
 const ENHANCED = /^\d{1,3}\.\d{1,3}$/;
 const TEXT = /^[ -~]{1,400}$/;
@@ -64,6 +89,10 @@ const TEXT = /^[ -~]{1,400}$/;
 export function isVerdict(given: unknown): given is Verdict {
   const { kind, code, enhanced, text } = (given ?? {}) as Record<string, unknown>;
   if (kind === "accept") return true;
+  if (kind === "delay") {
+    const { ms } = given as { ms: unknown };
+    return typeof ms === "number" && ms >= 0 && ms <= LONGEST_DELAY;
+  }
   if (typeof enhanced !== "string" || !ENHANCED.test(enhanced)) return false;
   if (typeof text !== "string" || !TEXT.test(text)) return false;
   if (kind === "disconnect") return true;

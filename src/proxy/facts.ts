@@ -2,7 +2,8 @@
  * What the plugins of a stage are told about a session: exactly what is known then.
  */
 import type { Wire } from "../net/wire.ts";
-import type { Stages } from "../policy/plugin.ts";
+import type { Findings } from "../policy/finding.ts";
+import type { Conduct, Stages } from "../policy/stages.ts";
 import type { Path } from "../smtp/path.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -10,20 +11,26 @@ import type { Transaction } from "./transaction.ts";
 export interface Known {
   readonly id: string;
   readonly wire: Wire;
+  readonly listener: string;
+  readonly hostname: string;
   readonly verb: "HELO" | "EHLO";
   readonly helo: string;
+  readonly conduct: Conduct;
+  readonly user: string | undefined;
+  readonly findings: Findings;
 }
 
-export function connected({ id, wire }: Pick<Known, "id" | "wire">): Stages["connect"] {
-  return { id, client: wire.remote, local: wire.local };
+export function connected({ id, wire, listener, hostname, findings }: Known): Stages["connect"] {
+  return { id, client: wire.remote, local: wire.local, listener, hostname, findings };
 }
 
 export function greeted(known: Known): Stages["helo"] {
-  return { ...connected(known), helo: known.helo, verb: known.verb, tls: known.wire.tls };
+  const { helo, verb, wire, conduct } = known;
+  return { ...connected(known), helo, verb, tls: wire.tls, conduct };
 }
 
 export function sending(known: Known, { mail }: Transaction): Stages["mail"] {
-  return { ...greeted(known), reversePath: mail.path, parameters: mail.parameters };
+  return { ...greeted(known), user: known.user, reversePath: mail.path, parameters: mail.parameters };
 }
 
 export function addressed(known: Known, transaction: Transaction, forwardPath: Path): Stages["rcpt"] {

@@ -2,6 +2,7 @@
  * What the proxy tells about itself: one record a session, one a transaction, and the incidents between.
  * Where records go is the program's business; secrets and message text never get here.
  */
+import type { Outcome } from "../policy/observation.ts";
 
 /** A record's fields; undefined ones are left out. */
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
@@ -20,6 +21,15 @@ export class Counters {
   ambiguous = 0;
   /** The backend took the message, and the client had gone: it will send it again. */
   unacknowledged = 0;
+  /** Transactions by how they ended. */
+  readonly outcomes: Record<Outcome, number> = {
+    delivered: 0,
+    ambiguous: 0,
+    deferred: 0,
+    rejected: 0,
+    reset: 0,
+    lost: 0,
+  };
 }
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -35,6 +45,14 @@ export function newReference(): string {
   let text = "";
   for (let i = 0; i < 10; i++) text += ALPHABET[random[used++]! & 31];
   return text;
+}
+
+/** Fields whose texts may come from the wire. */
+export function visibleFields(fields: Fields): Fields {
+  const pairs = Object.entries(fields).map((
+    [name, value],
+  ) => [name, typeof value === "string" ? visible(value) : value]);
+  return Object.fromEntries(pairs);
 }
 
 /** Text from the wire as it may stand in a log: one byte per character in, printable out. */

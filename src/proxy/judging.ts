@@ -1,22 +1,37 @@
 /**
  * Puts a stage to the policy's plugins for one session, and turns what they say into a reply.
  */
-import type { Judgement, Scope } from "../policy/chain.ts";
-import type { Stage, Stages } from "../policy/plugin.ts";
+import type { Judgement } from "../policy/chain.ts";
+import type { Dossier, Ears } from "../policy/dossier.ts";
+import type { Findings } from "../policy/finding.ts";
+import type { Stage, Stages } from "../policy/stages.ts";
+import type { Refusal as RefusalVerdict } from "../policy/verdict.ts";
 import type { Refusal } from "../smtp/commands.ts";
 import type { Surroundings } from "./surroundings.ts";
 
-export class Judging {
-  readonly #id: string;
-  readonly #around: Surroundings;
-  readonly #later: (work: () => void) => void;
-  readonly #scope: Scope = {};
+/** The session, as far as judging needs it. */
+export interface Judged {
+  readonly id: string;
+  readonly client: string;
+  /** The client has spoken before it was greeted. */
+  readonly spokeEarly: boolean;
+  /** Sends a first line of the greeting. */
+  tease(line: string): void;
+  /** Runs what comes of a plugin that took its time, unless the session is over by then. */
+  later(work: () => void): void;
+}
 
-  /** @param later runs what comes of a plugin that took its time, unless the session is over by then */
-  constructor(id: string, around: Surroundings, later: (work: () => void) => void) {
-    this.#id = id;
+export class Judging implements Ears {
+  readonly #session: Judged;
+  readonly #around: Surroundings;
+  readonly #dossier: Dossier;
+  readonly #listeners = new Set<() => void>();
+  #stopWaiting: (() => void) | undefined;
+
+  constructor(session: Judged, around: Surroundings) {
+    this.#session = session;
     this.#around = around;
-    this.#later = later;
+    this.#dossier = around.chain.dossier(session.id, session.client, this);
   }
 
   /**
@@ -25,36 +40,104 @@ export class Judging {
    */
   judge<S extends Stage>(
     stage: S,
-    told: () => Stages[S],
+    told: (findings: Findings) => Stages[S],
     proceed: () => void,
     refuse: (refusal: Refusal) => void,
   ): void {
-    const { chain } = this.#around;
-    const ruled = (judgement: Judgement | undefined) => {
-      if (judgement === undefined) return proceed();
-      const { verdict, plugin } = judgement;
-      this.#around.log.info("refused", {
-        id: this.#id,
-        stage,
-        plugin,
-        verdict: verdict.kind,
-        text: verdict.text,
-      });
-      refuse([replyCode(stage, verdict), verdict.enhanced, verdict.text]);
+    const ruled = (judgement: Judgement | undefined, late: boolean) => {
+      const rule = (now: boolean) => {
+        const act = () => this.#rule(stage, judgement, proceed, refuse);
+        return now ? act() : this.#session.later(act);
+      };
+      if (judgement === undefined || judgement.delay === 0) return rule(!late);
+      this.#stopWaiting = this.#around.chain.engine.after(judgement.delay, () => rule(false));
     };
-    const judgement = chain.judge(stage, told(), this.#scope);
-    if (!(judgement instanceof Promise)) return ruled(judgement);
-    judgement.then((settled) => this.#later(() => ruled(settled)));
+    const judgement = this.#around.chain.judge(stage, told(this.#dossier.findings(stage)), this.#dossier);
+    if (!(judgement instanceof Promise)) return ruled(judgement, false);
+    judgement.then((settled) => ruled(settled, true));
   }
 
-  /** The client has left: a plugin that is thinking is told so. */
+  #rule(
+    stage: Stage,
+    judgement: Judgement | undefined,
+    proceed: () => void,
+    refuse: (refusal: Refusal) => void,
+  ): void {
+    const verdict = judgement?.verdict;
+    if (verdict === undefined) return proceed();
+    const { kind, enhanced, text } = verdict;
+    const { id } = this.#session;
+    this.#around.log.info("refused", { id, stage, plugin: judgement!.plugin, verdict: kind, text });
+    refuse([replyCode(stage, verdict), enhanced, text]);
+  }
+
+  /** What the plugins of a stage have found out. */
+  findings(stage: Stage): Findings {
+    return this.#dossier.findings(stage);
+  }
+
+  // ---- the session tells ----
+
+  /** A greeting was judged and answered. */
+  greeted(accepted: boolean): void {
+    this.#dossier.greeted(accepted);
+  }
+
+  /** TLS has begun: what was known of the greeting is forgotten. */
+  secured(): void {
+    this.#dossier.greetingOver();
+  }
+
+  recipientOver(accepted: boolean): void {
+    this.#dossier.recipientOver(accepted);
+  }
+
+  transactionOver(taken: boolean): void {
+    this.#dossier.transactionOver(taken);
+  }
+
+  /** The client has left: a plugin that is thinking is told so, and nobody waits any more. */
   abandon(): void {
-    this.#scope.abort?.abort();
+    this.#stopWaiting?.();
+    this.#dossier.leave();
+  }
+
+  over(): void {
+    this.#dossier.over();
+  }
+
+  /** The client has spoken before it was greeted. */
+  spokeEarly(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** The fields that plugins want before the message. */
+  get headers(): string {
+    return this.#dossier.headers;
+  }
+
+  takeTrail(): readonly string[] {
+    return this.#dossier.takeTrail();
+  }
+
+  // ---- the plugins ask ----
+
+  get spoke(): boolean {
+    return this.#session.spokeEarly;
+  }
+
+  tease(line: string): void {
+    this.#session.tease(line);
+  }
+
+  onSpeech(callback: () => void): () => void {
+    this.#listeners.add(callback);
+    return () => this.#listeners.delete(callback);
   }
 }
 
 /** A greeting may only be 220, 421 or 554 (RFC 5321 §4.3.2). */
-function replyCode(stage: Stage, verdict: Judgement["verdict"]): number {
+function replyCode(stage: Stage, verdict: RefusalVerdict): number {
   if (verdict.kind === "disconnect") return 421;
   if (stage !== "connect") return verdict.code;
   return verdict.kind === "reject" ? 554 : 421;

@@ -1,13 +1,11 @@
 /**
  * What a session leaves in the log: a line for itself, one for each transaction, and what went wrong between.
  */
+import type { Outcome } from "../policy/observation.ts";
 import type { Reply } from "../smtp/reply.ts";
 import { newReference, visible } from "./journal.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Transaction } from "./transaction.ts";
-
-/** How a transaction ended. `ambiguous`: the backend has the whole message and did not say what became of it. */
-export type Outcome = "delivered" | "ambiguous" | "deferred" | "rejected" | "reset" | "lost";
 
 /** What went wrong on the way, whether the client noticed or not. */
 export type Incident = "ambiguous" | "backend lost" | "no backend";
@@ -24,6 +22,8 @@ export interface SessionEnd {
   readonly refusals: number;
   readonly refusal: string | undefined;
   readonly error: string | undefined;
+  /** What plugins said outside of transactions. */
+  readonly verdicts: readonly string[] | undefined;
 }
 
 export class SessionRecord {
@@ -47,6 +47,11 @@ export class SessionRecord {
     return `${this.id}-${this.#transactions}`;
   }
 
+  /** Milliseconds since the session began. */
+  get age(): number {
+    return performance.now() - this.#openedAt;
+  }
+
   transactionBegins(): void {
     this.#transactions++;
     this.#transactionAt = performance.now();
@@ -59,9 +64,15 @@ export class SessionRecord {
     transaction: Transaction,
     outcome: Outcome,
     size: number,
-    detail: { readonly reply?: number; readonly fault?: string },
+    { verdicts = [], ...detail }: {
+      readonly reply?: number;
+      readonly fault?: string;
+      readonly verdicts?: readonly string[] | undefined;
+    },
   ): void {
-    if (transaction.delivered) this.#around.counters.delivered++;
+    const { counters } = this.#around;
+    if (transaction.delivered) counters.delivered++;
+    counters.outcomes[this.#ambiguous ? "ambiguous" : outcome]++;
     this.#around.log.info("transaction", {
       id: this.transactionId,
       client: this.client,
@@ -72,6 +83,7 @@ export class SessionRecord {
       outcome: this.#ambiguous ? "ambiguous" : outcome,
       ...detail,
       backend: transaction.backend,
+      verdicts: verdicts.length > 0 ? verdicts.map(visible) : undefined,
       ms: Math.round(performance.now() - this.#transactionAt),
     });
   }
@@ -85,7 +97,8 @@ export class SessionRecord {
       transactions: this.#transactions,
       refusals: end.refusals || undefined,
       refusal: end.refusal,
-      ms: Math.round(performance.now() - this.#openedAt),
+      verdicts: end.verdicts?.length ? end.verdicts.map(visible) : undefined,
+      ms: Math.round(this.age),
       error: end.error,
     });
   }

@@ -6,15 +6,19 @@ import { backendAt } from "../backend/backend.ts";
 import { Pool } from "../backend/pool.ts";
 import type { Listener, Network, TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
+import type { Effects } from "../policy/engine.ts";
+import type { Metrics } from "../policy/metrics.ts";
 import type { Settings } from "../policy/settings.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
-import { Counters, type Log } from "./journal.ts";
+import { Counters, type Log, visibleFields } from "./journal.ts";
 import { Offers } from "./offer.ts";
 import { Session } from "./session.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** How often deadlines are looked at, in milliseconds: nothing here is due to the millisecond. */
 const TICK = 500;
+/** Milliseconds that effects under way have at the end. */
+const EFFECTS_END = 3_000;
 
 export class Proxy {
   readonly counters = new Counters();
@@ -33,8 +37,17 @@ export class Proxy {
   #now = performance.now();
   #emptied: (() => void) | undefined;
 
-  /** @param tls the contents of the files that the settings name */
-  constructor(settings: Settings, tls: TlsIdentity | undefined, network: Network, log: Log) {
+  /**
+   * @param tls the contents of the files that the settings name
+   * @param given what plugins can do, and where things are counted
+   */
+  constructor(
+    settings: Settings,
+    tls: TlsIdentity | undefined,
+    network: Network,
+    log: Log,
+    given: { readonly effects?: Partial<Effects>; readonly metrics?: Metrics } = {},
+  ) {
     this.#settings = settings;
     this.#tls = tls;
     this.#network = network;
@@ -55,12 +68,10 @@ export class Proxy {
       transaction: { dial: settings.dial, chunking: settings.bareLineFeeds === "reject" },
       tls,
       pool: this.pool,
-      chain: new Chain(settings.plugins, (plugin, stage, cause) => {
-        log.warn("plugin failed", {
-          plugin,
-          stage,
-          cause: cause instanceof Error ? cause.message : String(cause),
-        });
+      chain: new Chain(settings.plugins, {
+        ...given,
+        deadlines: settings.deadlines,
+        log: (level, event, fields) => log[level](event, visibleFields(fields)),
       }),
       offers: new Offers({
         hostname,
@@ -72,6 +83,7 @@ export class Proxy {
       log,
       counters: this.counters,
       greeting: reply(220, "", `${hostname} ESMTP Sallyport`),
+      user: undefined,
       draining: () => this.#draining,
       now,
     };
@@ -81,13 +93,13 @@ export class Proxy {
   async start(): Promise<readonly Listener[]> {
     this.#timer = setInterval(() => this.#tick(), TICK);
     await this.#probe();
-    for (const { endpoint, implicitTls } of this.#settings.listen) {
+    for (const { name, endpoint, implicitTls } of this.#settings.listen) {
       this.#listeners.push(
         await this.#network.listen({
           endpoint,
           tls: implicitTls ? this.#tls : undefined,
           handshakeTimeout: this.#settings.limits.handshakeTime,
-          accept: (wire) => this.#accept(wire),
+          accept: (wire) => this.#accept(wire, name),
         }),
       );
     }
@@ -114,6 +126,19 @@ export class Proxy {
     clearTimeout(timer);
     for (const session of [...this.#sessions]) session.destroy();
     clearInterval(this.#timer);
+    await this.#effectsEnd();
+  }
+
+  /** What waits for mail that was taken is still done, if that does not take long. */
+  async #effectsEnd(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, EFFECTS_END)));
+    await Promise.race([this.#around.chain.settled(), late]);
+    clearTimeout(timer);
+  }
+
+  get chain(): Chain {
+    return this.#around.chain;
   }
 
   /** Waits for the first look at the backends, but not for a silent one. */
@@ -127,9 +152,9 @@ export class Proxy {
     });
   }
 
-  #accept(wire: Wire): WireOwner {
+  #accept(wire: Wire, listener: string): WireOwner {
     const client = wire.remote.host;
-    const session = new Session(wire, this.#around, () => this.#forget(session));
+    const session = new Session(wire, listener, this.#around, () => this.#forget(session));
     const open = (this.#perClient.get(client) ?? 0) + 1;
     this.#perClient.set(client, open);
     this.#sessions.add(session);
@@ -166,6 +191,7 @@ export class Proxy {
 
   /** For the log at the end. */
   report(): void {
-    this.#log.info("stopped", { ...this.counters });
+    const { outcomes: _, ...sums } = this.counters;
+    this.#log.info("stopped", sums);
   }
 }

@@ -4,16 +4,18 @@
  */
 import { receivedField } from "../mail/trace.ts";
 import type { Wire, WireOwner } from "../net/wire.ts";
-import type { Stage, Stages } from "../policy/plugin.ts";
+import type { Findings } from "../policy/finding.ts";
+import type { Outcome } from "../policy/observation.ts";
+import type { Stage, Stages } from "../policy/stages.ts";
 import type { Refusal } from "../smtp/commands.ts";
-import { type Reply, reply } from "../smtp/reply.ts";
+import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { Server, type ServerEvent } from "../smtp/server.ts";
 import { Asking } from "./asking.ts";
 import type { MailCommand, RcptCommand } from "./envelope.ts";
 import * as facts from "./facts.ts";
-import { Judging } from "./judging.ts";
+import { type Judged, Judging } from "./judging.ts";
 import { messageRefusal } from "./message_fault.ts";
-import { type Incident, type Outcome, outcomeOf, SessionRecord } from "./record.ts";
+import { type Incident, outcomeOf, SessionRecord } from "./record.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Transaction, type TransactionOwner } from "./transaction.ts";
 
@@ -22,11 +24,12 @@ const LINGER = 5_000;
 /** How long EHLO waits for a backend that was never seen. */
 const PATIENCE = 2_000;
 
-export class Session implements WireOwner, TransactionOwner {
+export class Session implements WireOwner, TransactionOwner, Judged {
   readonly #record: SessionRecord;
   /** Made for the first stage that somebody judges: most idle sessions never need it. */
   #judging: Judging | undefined;
   readonly #wire: Wire;
+  readonly #listener: string;
   readonly #around: Surroundings;
   readonly #server: Server;
   readonly #ended: (session: Session) => void;
@@ -53,8 +56,10 @@ export class Session implements WireOwner, TransactionOwner {
   /** Until when EHLO waits to learn what the backends offer. */
   #offerBy = Infinity;
 
-  constructor(wire: Wire, around: Surroundings, ended: (session: Session) => void) {
+  /** @param listener where the client came in, as the settings name it */
+  constructor(wire: Wire, listener: string, around: Surroundings, ended: (session: Session) => void) {
     this.#wire = wire;
+    this.#listener = listener;
     this.#around = around;
     this.#ended = ended;
     this.#record = new SessionRecord(wire.remote.host, around);
@@ -81,13 +86,15 @@ export class Session implements WireOwner, TransactionOwner {
     if (refusal !== undefined) return this.#greet(refusal);
     this.#judge(
       "connect",
-      () => facts.connected(this.#known()),
+      (findings) => facts.connected(this.#known(findings)),
       () => this.#greet(this.#around.greeting),
       (refusal) => this.#greet(this.#server.refusal(refusal)),
     );
   }
 
   #greet(greeting: Reply): void {
+    // It may have been drained meanwhile.
+    if (this.#closing !== undefined) return;
     this.#server.greet(greeting, this.#around.now());
     this.#pump();
   }
@@ -124,6 +131,7 @@ export class Session implements WireOwner, TransactionOwner {
   data(bytes: Uint8Array): void {
     if (this.#closing !== undefined) return;
     this.#server.receive(bytes, this.#around.now());
+    if (!this.#server.greeted) this.#judging?.spokeEarly();
     this.#pump();
     this.#server.keep();
   }
@@ -154,13 +162,20 @@ export class Session implements WireOwner, TransactionOwner {
 
   /** Client and message are both done with. */
   #over(): void {
+    this.#judging?.over();
     this.#record.sessionEnds({
       helo: this.#helo,
       tls: this.#wire.tls?.version,
       refusals: this.#server.refusals,
       refusal: this.#server.lastRefusal,
       error: this.#error,
+      verdicts: this.#judging?.takeTrail(),
     });
+    const { chain } = this.#around;
+    if (chain.observed) {
+      const session = facts.connected(this.#known(this.#judges().findings("connect")));
+      chain.observe({ kind: "session", session, ms: this.#record.age });
+    }
     this.#ended(this);
   }
 
@@ -211,7 +226,8 @@ export class Session implements WireOwner, TransactionOwner {
 
   /** Stops or resumes reading from the client, by who is slow. */
   #regulate(): void {
-    const full = this.#event !== undefined && this.#server.buffered > this.#around.limits.inputBuffer;
+    const waits = this.#event !== undefined || !this.#server.greeted;
+    const full = waits && this.#server.buffered > this.#around.limits.inputBuffer;
     const pause = this.#backendSlow || this.#clientSlow || full;
     if (pause === this.#paused || this.#gone) return;
     this.#paused = pause;
@@ -251,7 +267,7 @@ export class Session implements WireOwner, TransactionOwner {
       case "data":
         return this.#judge(
           "data",
-          () => facts.complete(this.#known(), this.#transaction!),
+          (findings) => facts.complete(this.#known(findings), this.#transaction!),
           () => this.#transaction!.data(),
         );
       case "chunk":
@@ -276,9 +292,11 @@ export class Session implements WireOwner, TransactionOwner {
   }
 
   #hello(event: ServerEvent & { kind: "helo" }): void {
-    const told = { ...this.#known(), helo: event.domain, verb: event.verb };
-    this.#judge("helo", () => facts.greeted(told), () => {
+    const told = (findings: Findings) =>
+      facts.greeted({ ...this.#known(findings), helo: event.domain, verb: event.verb });
+    this.#judge("helo", told, () => {
       this.#finish("reset");
+      this.#judging?.greeted(true);
       this.#helo = event.domain;
       this.#verb = event.verb;
       const { pool } = this.#around;
@@ -286,6 +304,9 @@ export class Session implements WireOwner, TransactionOwner {
       this.#offerBy = this.#around.now() + PATIENCE;
       // The probe may last longer than the patience, and end while another EHLO is being judged.
       pool.probe(() => this.#event === event && this.#offer());
+    }, (refusal) => {
+      this.#judging!.greeted(false);
+      this.answered(this.#server.refusal(refusal));
     });
   }
 
@@ -307,7 +328,7 @@ export class Session implements WireOwner, TransactionOwner {
     this.#transaction = new Transaction(event, pool, this, transaction);
     this.#judge(
       "mail",
-      () => facts.sending(this.#known(), this.#transaction!),
+      (findings) => facts.sending(this.#known(findings), this.#transaction!),
       () => this.#transaction!.begin(),
     );
   }
@@ -315,7 +336,7 @@ export class Session implements WireOwner, TransactionOwner {
   #rcpt(event: RcptCommand): void {
     this.#judge(
       "rcpt",
-      () => facts.addressed(this.#known(), this.#transaction!, event.path),
+      (findings) => facts.addressed(this.#known(findings), this.#transaction!, event.path),
       () => this.#transaction!.recipient(event),
     );
   }
@@ -324,7 +345,7 @@ export class Session implements WireOwner, TransactionOwner {
     if (this.#server.phase === "bdat") return this.#transaction!.chunk(size);
     this.#judge(
       "data",
-      () => facts.complete(this.#known(), this.#transaction!),
+      (findings) => facts.complete(this.#known(findings), this.#transaction!),
       () => this.#transaction!.chunk(size),
     );
   }
@@ -335,7 +356,7 @@ export class Session implements WireOwner, TransactionOwner {
     this.#size = event.size;
     this.#judge(
       "message",
-      () => facts.read(this.#known(), this.#transaction!, event.size),
+      (findings) => facts.read(this.#known(findings), this.#transaction!, event.size),
       () => this.#transaction!.commit(),
     );
   }
@@ -346,6 +367,7 @@ export class Session implements WireOwner, TransactionOwner {
     this.#flush();
     this.#wire.secure(tls!, () => {
       this.#helo = "";
+      this.#judging?.secured();
       this.#server.secured(this.#around.now());
       this.#pump();
     });
@@ -355,19 +377,44 @@ export class Session implements WireOwner, TransactionOwner {
 
   #judge<S extends Stage>(
     stage: S,
-    told: () => Stages[S],
+    told: (findings: Findings) => Stages[S],
     proceed: () => void,
     refuse: (refusal: Refusal) => void = (refusal) => this.answered(this.#server.refusal(refusal)),
   ): void {
     if (!this.#around.chain.asks(stage)) return proceed();
-    this.#judging ??= new Judging(this.#record.id, this.#around, (work) => this.#guarded(work));
     const event = this.#event;
     const pending = (work: () => void) => this.#event === event && work();
-    this.#judging.judge(stage, told, () => pending(proceed), (refusal) => pending(() => refuse(refusal)));
+    this.#judges().judge(stage, told, () => pending(proceed), (refusal) => pending(() => refuse(refusal)));
   }
 
-  /** Does what a plugin's late verdict makes due; a client that has left gets no further. */
-  #guarded(work: () => void): void {
+  #judges(): Judging {
+    return (this.#judging ??= new Judging(this, this.#around));
+  }
+
+  #known(findings: Findings): facts.Known {
+    const { hostname, user } = this.#around;
+    return {
+      id: this.#record.id,
+      wire: this.#wire,
+      listener: this.#listener,
+      hostname,
+      verb: this.#verb,
+      helo: this.#helo,
+      conduct: this.#server.conduct,
+      user,
+      findings,
+    };
+  }
+
+  get spokeEarly(): boolean {
+    return this.#server.conduct.spokeEarly;
+  }
+
+  tease(line: string): void {
+    this.#wire.write(latin1(`220-${line}\r\n`));
+  }
+
+  later(work: () => void): void {
     if (this.#gone) return;
     try {
       work();
@@ -375,10 +422,6 @@ export class Session implements WireOwner, TransactionOwner {
     } catch (cause) {
       this.broken(cause);
     }
-  }
-
-  #known(): facts.Known {
-    return { id: this.#record.id, wire: this.#wire, verb: this.#verb, helo: this.#helo };
   }
 
   // ---- the transaction's side ----
@@ -395,6 +438,7 @@ export class Session implements WireOwner, TransactionOwner {
     }
     if (this.#gone) return event.kind === "end" ? this.#over() : undefined;
     this.#server.answer(given, this.#around.now());
+    if (event.kind === "rcpt") this.#judging?.recipientOver(given.code < 300);
     if (
       this.#transaction !== undefined && (this.#server.phase === "ready" || this.#server.phase === "start")
     ) {
@@ -417,14 +461,15 @@ export class Session implements WireOwner, TransactionOwner {
   trace(): Uint8Array {
     const transaction = this.#transaction!;
     const recipient = transaction.accepted.length === 1 ? transaction.accepted[0]!.path.mailbox : undefined;
+    const added = this.#judging?.headers ?? "";
     return Buffer.from(
-      receivedField({
+      added + receivedField({
         helo: this.#helo,
         client: this.client,
         hostname: this.#around.hostname,
         extended: this.#verb === "EHLO",
         tls: this.#wire.tls,
-        authenticated: false,
+        authenticated: this.#around.user !== undefined,
         utf8: this.#server.utf8,
         id: this.#record.transactionId,
         recipient,
@@ -449,7 +494,15 @@ export class Session implements WireOwner, TransactionOwner {
     this.#transaction = undefined;
     this.#backendSlow = false;
     transaction.abandon();
-    this.#record.transactionEnds(transaction, outcome, this.#size, detail);
+    const trail = this.#judging?.takeTrail();
+    this.#record.transactionEnds(transaction, outcome, this.#size, { ...detail, verdicts: trail });
+    const { chain } = this.#around;
+    if (chain.observed) {
+      const session = facts.sending(this.#known(this.#judges().findings("mail")), transaction);
+      const recipients = transaction.accepted.map(({ path }) => path);
+      chain.observe({ kind: "transaction", session, recipients, outcome, size: this.#size });
+    }
+    this.#judging?.transactionOver(transaction.delivered);
   }
 
   // ---- ending ----

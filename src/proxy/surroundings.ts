@@ -24,6 +24,8 @@ export interface Surroundings {
   readonly log: Log;
   readonly counters: Counters;
   readonly greeting: Reply;
+  /** Whom every client is taken for; only `explain` and tests say so. */
+  readonly user: string | undefined;
   /** True: sessions end as soon as they carry no transaction. */
   draining(): boolean;
   /** Milliseconds that only ever grow, in steps of a tick: for deadlines. */

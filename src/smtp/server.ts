@@ -59,6 +59,8 @@ export class Server {
   /** What the last EHLO offered. */
   offered: Extensions = NO_EXTENSIONS;
   phase: Phase = "start";
+  /** How the client has behaved, beyond what is refused for it. */
+  readonly conduct = { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0 };
   /** The transaction's MAIL had SMTPUTF8, or BODY=BINARYMIME. */
   utf8 = false;
   binary = false;
@@ -76,6 +78,8 @@ export class Server {
   readonly #tally: Tally;
   #skipped = 0;
   #emptyChunk = false;
+  /** PIPELINING has been offered: commands may be sent ahead (RFC 2920 §3.1). */
+  #ahead = false;
   #closeTold = false;
   readonly #pace: Pace;
   /** The time of the bytes being read. */
@@ -123,6 +127,7 @@ export class Server {
     if (this.#pending === undefined && (this.#mode === "octets" || this.phase === "bdat")) {
       this.#pace.octets(now);
     }
+    if (this.#mode === "silent") this.conduct.spokeEarly = true;
     this.#input.push(bytes);
   }
 
@@ -174,6 +179,9 @@ export class Server {
 
   /** Replies to HELO or EHLO, with what this session offers from now on. */
   answerHelo(given: Reply, offered: Extensions, now: number): void {
+    const { verb } = this.#waiting as Command & { kind: "helo" };
+    if (this.#input.length > 0) this.conduct.pipelinedEarly = true;
+    this.#ahead = verb === "EHLO";
     this.offered = offered;
     this.answer(given, now);
   }
@@ -222,6 +230,7 @@ export class Server {
     this.#pace.restart(now);
     this.#mode = "command";
     this.phase = "start";
+    this.#ahead = false;
     this.offered = NO_EXTENSIONS;
   }
 
@@ -255,7 +264,9 @@ export class Server {
       binary: this.binary,
       messageSize: limits.messageSize,
     });
+    if (!this.#ahead && this.#input.length > 0) this.conduct.pipelinedEarly = true;
     if ("command" in read) return this.#act(read.command);
+    if (read.refusal[0] === 500) this.conduct.unknownCommands++;
     if (read.swallow?.kind === "chunk") {
       return this.#refuseChunk(read.swallow, this.refusal(read.refusal)), "again";
     }

@@ -68,7 +68,7 @@ describe("a mistake is named with what was given and what is allowed:", () => {
     [{ limits: 5 }, "limits: 5 was given; allowed is an object"],
     [{ times: { end: "10" } }, 'times.end: "10" was given; allowed is a number of ms above 0, or Infinity'],
     [{ reuse: { uses: null } }, "reuse.uses: null was given; allowed is a whole number"],
-    [{ backend: [] }, "backend: there is no such setting; allowed are backends"],
+    [{ backend: [] }, "backend: there is no such setting; allowed are admin, backends"],
     [{ plugins: {} }, "plugins: {} was given; allowed is an array"],
     [{ plugins: [undefined] }, "plugins[0]: is no plugin"],
     [
@@ -198,8 +198,8 @@ describe("definePlugin:", () => {
     }
     const plugin = definePlugin("counting", () => new Counting())();
     const answers = [
-      plugin.helo!({} as never, new AbortController().signal),
-      plugin.helo!({} as never, AbortSignal.abort()),
+      plugin.helo!({} as never, {} as never),
+      plugin.helo!({} as never, {} as never),
     ];
     expect(await Promise.all(answers)).toEqual([undefined, reject("5.7.1", "Again")]);
     expect(mistakes({ plugins: [plugin] })).toEqual([]);

@@ -3,7 +3,10 @@
  * path, at every stage.
  */
 import { describe, expect, test } from "bun:test";
-import { definePlugin, type ErrorPolicy, type Plugin, type Stage } from "../../src/policy/plugin.ts";
+import type { Io } from "../../src/policy/effects.ts";
+import type { ErrorPolicy } from "../../src/policy/failure.ts";
+import { definePlugin, type Plugin } from "../../src/policy/plugin.ts";
+import type { Stage } from "../../src/policy/stages.ts";
 import { reject } from "../../src/policy/verdict.ts";
 import { dialogue, type DialogueOptions } from "../support/dialogue.ts";
 import {
@@ -209,7 +212,7 @@ describe("a plugin that takes too long", () => {
           "slow",
           () => ({
             onError: "pass",
-            [stage]: (_facts: unknown, given: AbortSignal) => ((signal = given), hangs()),
+            [stage]: (_facts: unknown, io: Io) => ((signal = io.signal), hangs()),
           }),
         )(),
       ],
@@ -240,7 +243,7 @@ describe("a plugin that takes too long", () => {
             "slow",
             () => ({
               onError: "pass",
-              rcpt: (_facts: unknown, given: AbortSignal) => ((signal = given), hangs()),
+              rcpt: (_facts: unknown, io: Io) => ((signal = io.signal), hangs()),
             }),
           )(),
         ],

@@ -3,7 +3,8 @@
  * refused, and the end of data waits for the message stage (rule 2).
  */
 import { describe, expect, test } from "bun:test";
-import { definePlugin, type Plugin, type Stage, type Stages } from "../../src/policy/plugin.ts";
+import { definePlugin, type Plugin } from "../../src/policy/plugin.ts";
+import type { Stage, Stages } from "../../src/policy/stages.ts";
 import { accept, defer, disconnect, reject, type Verdict } from "../../src/policy/verdict.ts";
 import { dialogue, type DialogueOptions } from "../support/dialogue.ts";
 import { ADDRESSED, ANOTHER, CONNECTED, GREETED, MAILED, RESET, WITHIN } from "../support/dialogue_parts.ts";
@@ -265,7 +266,8 @@ describe("several plugins:", () => {
       "550 5.7.1",
     ],
     ["accept ends the stage", [undefined, accept(), reject("5.7.1", "too late")], 2, ""],
-    ["a refusal before accept counts", [defer("4.7.1", "one"), accept()], 1, "450 4.7.1"],
+    ["a refusal before accept counts", [defer("4.7.1", "one"), accept()], 2, "450 4.7.1"],
+    ["a rejection after a deferral counts", [defer("4.7.1", "one"), reject("5.7.1", "two")], 2, "550 5.7.1"],
   ];
   for (const [name, verdicts, count, code] of rows) {
     test(name, async () => {
@@ -300,8 +302,12 @@ test("each stage is told what is known then, and no more", () => {
     id: scene.session.id,
     client: { host: "203.0.113.7", port: 50_000 },
     local: { host: "192.0.2.25", port: 25 },
+    listener: "192.0.2.25:25",
+    hostname: "mx.example",
+    findings: expect.anything(),
   };
-  const helo = { ...connect, helo: "client.example", verb: "EHLO", tls: undefined };
+  const conduct = { spokeEarly: false, pipelinedEarly: true, unknownCommands: 0 };
+  const helo = { ...connect, helo: "client.example", verb: "EHLO", tls: undefined, conduct };
   const path = (mailbox: string, localPart: string, domain: string) => ({
     mailbox,
     localPart,
@@ -310,6 +316,7 @@ test("each stage is told what is known then, and no more", () => {
   });
   const mail = {
     ...helo,
+    user: undefined,
     reversePath: path("a@x.example", "a", "x.example"),
     parameters: [{ keyword: "SIZE", value: "5" }],
   };

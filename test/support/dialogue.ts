@@ -17,7 +17,7 @@
  *     and whatever `events` names. Where the transcript has one of them, or a lost peer, nothing is sent ahead.
  */
 import { test } from "bun:test";
-import type { Plugin } from "../../src/policy/plugin.ts";
+import type { Rule } from "../../src/policy/rule.ts";
 import { type Direction, Player, type Way, WAYS } from "./dialogue_player.ts";
 import { Scene, type SceneOptions } from "./dialogue_scene.ts";
 import { readTranscript, type Step } from "./dialogue_script.ts";
@@ -35,7 +35,7 @@ export interface DialogueOptions extends SceneOptions {
   readonly after?: (scene: Scene) => void;
 }
 
-type Given = DialogueOptions | Plugin | readonly Plugin[];
+type Given = DialogueOptions | Rule | readonly Rule[];
 
 /** Defines the tests of one transcript. */
 export function dialogue(name: string, given: Given | (() => Given), transcript: string): void {
@@ -51,7 +51,7 @@ export function dialogue(name: string, given: Given | (() => Given), transcript:
 
 function optionsOf(given: Given): DialogueOptions {
   if (Array.isArray(given)) return { plugins: given };
-  return "onError" in given ? { plugins: [given as Plugin] } : given as DialogueOptions;
+  return "onError" in given || "group" in given ? { plugins: [given as Rule] } : given as DialogueOptions;
 }
 
 function play(steps: readonly Step[], options: DialogueOptions, way: Way): Promise<void> {

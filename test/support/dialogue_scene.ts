@@ -6,7 +6,9 @@ import { backendAt } from "../../src/backend/backend.ts";
 import { Pool } from "../../src/backend/pool.ts";
 import type { TlsFacts } from "../../src/net/wire.ts";
 import { Chain } from "../../src/policy/chain.ts";
-import type { Plugin } from "../../src/policy/plugin.ts";
+import type { Effects } from "../../src/policy/engine.ts";
+import { Metrics } from "../../src/policy/metrics.ts";
+import type { Rule } from "../../src/policy/rule.ts";
 import { type BackendTimes, DEFAULTS, type Reuse, type Settings } from "../../src/policy/settings.ts";
 import { Counters, type Fields } from "../../src/proxy/journal.ts";
 import { Offers } from "../../src/proxy/offer.ts";
@@ -20,7 +22,11 @@ import { FakeTimers, promisesSettle } from "./fake_timers.ts";
 
 /** How the proxy is set, and what its backends are like. */
 export interface SceneOptions {
-  readonly plugins?: readonly Plugin[];
+  readonly plugins?: readonly Rule[];
+  /** What plugins can do. */
+  readonly effects?: Partial<Effects>;
+  /** Whom the client is taken for. */
+  readonly user?: string;
   readonly limits?: Partial<Limits>;
   readonly times?: Partial<BackendTimes>;
   readonly reuse?: Partial<Reuse>;
@@ -67,6 +73,7 @@ export class Scene {
   readonly network = new FakeNetwork(this.events);
   readonly pool: Pool;
   readonly counters = new Counters();
+  readonly metrics = new Metrics();
   readonly log: Entry[] = [];
   /** Every connection to a backend so far. */
   readonly connections: FakeBackend[] = [];
@@ -130,8 +137,10 @@ export class Scene {
       transaction: { dial: options.dial ?? "mail", chunking: bareLineFeeds === "reject" },
       tls: options.tls ? { cert: "", key: "" } : undefined,
       pool: this.pool,
-      chain: new Chain(options.plugins ?? [], (plugin, stage, cause) => {
-        note("plugin failed")({ plugin, stage, cause: String(cause) });
+      chain: new Chain(options.plugins ?? [], {
+        effects: options.effects ?? {},
+        metrics: this.metrics,
+        log: (_level, event, fields) => note(event)(fields),
       }),
       offers: new Offers({
         hostname: "mx.example",
@@ -143,6 +152,7 @@ export class Scene {
       log: { info: (event, fields) => note(event)(fields), warn: (event, fields) => note(event)(fields) },
       counters: this.counters,
       greeting: reply(220, "", "mx.example ESMTP"),
+      user: options.user,
       draining: () => this.#draining,
       now: () => this.now,
     };
@@ -151,7 +161,7 @@ export class Scene {
   #makeWire(host: string): FakeWire {
     const wire = new FakeWire(this.events, NOBODY, { host, port: 50_000 }, LOCAL);
     wire.onWritten = (bytes) => void (this.heard += latin1Text(bytes));
-    wire.owner = new Session(wire, this.#around, () => void (this.over = true));
+    wire.owner = new Session(wire, "192.0.2.25:25", this.#around, () => void (this.over = true));
     return wire;
   }
 

@@ -1,0 +1,210 @@
+/**
+ * What all questions to plugins share: the effects, the clock, the circuits, what is counted and who is told.
+ */
+import type { Action } from "./action.ts";
+import { Circuit } from "./circuit.ts";
+import { type Dns, DnsError, type Io, type LogFields, type Store, StoreError } from "./effects.ts";
+import type { FailureKind } from "./failure.ts";
+import { Metrics } from "./metrics.ts";
+import type { Plugin } from "./plugin.ts";
+import { shadowed } from "./shadow_store.ts";
+import type { Stage } from "./stages.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** The effects of a running program, or of a test. */
+export interface Effects extends Pick<Io, "dns" | "store" | "local" | "fetch" | "now" | "random"> {}
+
+/** Whether a plugin's opinion counts. */
+export type Mode = "enforce" | "shadow";
+
+/** What a question came to; for `explain` and traces. */
+export interface Asked {
+  readonly id: string;
+  readonly plugin: string;
+  readonly stage: Stage;
+  readonly mode: Mode;
+  readonly parts: readonly (Verdict | Action)[];
+  readonly failure: { readonly kind: FailureKind; readonly cause: unknown } | undefined;
+  readonly ms: number;
+}
+
+/** Runs `callback` once `ms` milliseconds have passed, unless what it returns is called before. */
+export type After = (ms: number, callback: () => void) => () => void;
+
+/** By the runtime's own timer. */
+export function timer(ms: number, callback: () => void): () => void {
+  const running = setTimeout(callback, ms);
+  return () => clearTimeout(running);
+}
+
+/** Milliseconds that the plugins of one stage have together. */
+export type Deadlines = Readonly<Record<Stage, number>>;
+
+/** What an engine is made with; everything has a default. */
+export interface EngineOptions {
+  readonly effects?: Partial<Effects>;
+  readonly deadlines?: Deadlines;
+  readonly after?: After;
+  readonly metrics?: Metrics;
+  /** Lines for the log. */
+  readonly log?: (level: "info" | "warn", event: string, fields: LogFields) => void;
+  /** Told of every question. */
+  readonly asked?: (asked: Asked) => void;
+}
+
+export const DEADLINES: Deadlines = {
+  connect: 5_000,
+  helo: 5_000,
+  mail: 5_000,
+  rcpt: 5_000,
+  data: 5_000,
+  message: 30_000,
+};
+
+/** A handler that holds the event loop for longer than this is a fault, whatever it says (milliseconds). */
+const BLOCKING = 200;
+
+export class Engine {
+  readonly effects: Effects;
+  /** Where shadowed plugins store. */
+  readonly shadowEffects: Effects;
+  readonly deadlines: Deadlines;
+  readonly after: After;
+  readonly metrics: Metrics;
+  readonly log: (level: "info" | "warn", event: string, fields: LogFields) => void;
+  readonly asked: ((asked: Asked) => void) | undefined;
+  readonly #circuits = new Map<string, Circuit>();
+  readonly #verdicts;
+  readonly #failures;
+  readonly #seconds;
+  readonly #shadow;
+
+  constructor(options: EngineOptions = {}) {
+    this.effects = { ...ABSENT, ...options.effects };
+    this.shadowEffects = {
+      ...this.effects,
+      store: shadowed(this.effects.store),
+      local: shadowed(this.effects.local),
+    };
+    this.deadlines = options.deadlines ?? DEADLINES;
+    this.after = options.after ?? timer;
+    this.log = options.log ?? (() => {});
+    this.asked = options.asked;
+    const metrics = this.metrics = options.metrics ?? new Metrics();
+    this.#verdicts = metrics.counter("sallyport_verdicts_total", "Verdicts of plugins.", [
+      "plugin",
+      "stage",
+      "mode",
+      "verdict",
+    ]);
+    this.#failures = metrics.counter("sallyport_plugin_failures_total", "Failures of plugins.", [
+      "plugin",
+      "stage",
+      "kind",
+    ]);
+    this.#seconds = metrics.histogram("sallyport_plugin_seconds", "Time that plugins take.", [
+      "plugin",
+      "stage",
+    ]);
+    this.#shadow = metrics.counter(
+      "sallyport_shadow_differences_total",
+      "Stages that shadowed rules would have ended otherwise.",
+      ["plugin", "stage", "would", "did"],
+    );
+    metrics.reading(
+      "gauge",
+      "sallyport_circuit_open",
+      "1 where a plugin is not asked since it keeps failing.",
+      () => [...this.#circuits].map(([plugin, { open }]) => ({ labels: { plugin }, value: open ? 1 : 0 })),
+    );
+  }
+
+  circuit(plugin: string): Circuit {
+    let circuit = this.#circuits.get(plugin);
+    if (circuit === undefined) this.#circuits.set(plugin, circuit = new Circuit());
+    return circuit;
+  }
+
+  /** A plugin has answered, in `ms` milliseconds; `held`: without letting go of the event loop. */
+  succeeded(plugin: Plugin, stage: Stage, ms: number, held: boolean): void {
+    this.#seconds.observe(ms / 1000, plugin.name, stage);
+    if (held && ms > BLOCKING) {
+      this.log("warn", "plugin blocks", { plugin: plugin.name, stage, ms: Math.round(ms) });
+      this.#failures.add(plugin.name, stage, "blocks");
+      return this.#tripped(plugin.name);
+    }
+    if (this.circuit(plugin.name).succeeded()) this.log("info", "circuit closed", { plugin: plugin.name });
+  }
+
+  /** @param counts false: the failure says nothing of the plugin, and its circuit does not hear of it */
+  failed(
+    plugin: Plugin,
+    stage: string,
+    id: string,
+    failure: { readonly kind: FailureKind; readonly cause: unknown },
+    counts: boolean,
+  ): void {
+    const { kind, cause } = failure;
+    this.#failures.add(plugin.name, stage, kind);
+    const text = cause instanceof Error ? cause.message : String(cause);
+    this.log("warn", "plugin failed", { id, plugin: plugin.name, stage, kind, cause: text });
+    if (counts) this.#tripped(plugin.name);
+    else this.circuit(plugin.name).dropped();
+  }
+
+  #tripped(plugin: string): void {
+    if (!this.circuit(plugin).failed(performance.now())) return;
+    this.log("warn", "circuit open", { plugin, text: "it keeps failing, and is not asked for a while" });
+  }
+
+  verdict(plugin: string, stage: Stage, mode: Mode, kind: Verdict["kind"]): void {
+    this.#verdicts.add(plugin, stage, mode, kind);
+  }
+
+  /** What shadowed rules would have done, beside what was done. */
+  difference(plugin: string, stage: Stage, would: string, did: string): void {
+    this.#shadow.add(plugin, stage, would, did);
+  }
+
+  count(plugin: string, name: string, labels: Readonly<Record<string, string>> = {}): void {
+    const names = Object.keys(labels);
+    this.metrics.counter(`sallyport_plugin_${name}_total`, `Counted by plugins: ${name}.`, [
+      "plugin",
+      ...names,
+    ])
+      .add(plugin, ...names.map((each) => labels[each]!));
+  }
+}
+
+const noDns: Dns = {
+  resolve: (name, type) =>
+    Promise.reject(new DnsError("EREFUSED", `${type} of ${name}`, "there is no DNS here")),
+};
+
+function absent(): Promise<never> {
+  return Promise.reject(new StoreError("ask the store", "there is none here"));
+}
+
+const noStore: Store = {
+  get: absent,
+  set: absent,
+  delete: absent,
+  count: absent,
+  draw: absent,
+  refund: absent,
+  greylist: absent,
+  greylistPass: absent,
+  lease: absent,
+  release: absent,
+  close: () => Promise.resolve(),
+};
+
+/** Where nothing else is given, nothing can be done. */
+const ABSENT: Effects = {
+  dns: noDns,
+  store: noStore,
+  local: noStore,
+  fetch: (url, init) => fetch(url, init),
+  now: () => Date.now(),
+  random: () => Math.random(),
+};

@@ -1,0 +1,125 @@
+/**
+ * One stage of one session put to the plugins: what is told, how much time is left, and what it has come to.
+ */
+import type { Dossier, Layer } from "./dossier.ts";
+import type { Engine, Mode } from "./engine.ts";
+import type { Plugin } from "./plugin.ts";
+import type { Parts } from "./question.ts";
+import type { Stage, Stages } from "./stages.ts";
+import { type Refusal, severity } from "./verdict.ts";
+
+export class Hearing {
+  readonly engine: Engine;
+  readonly dossier: Dossier;
+  readonly stage: Stage;
+  readonly facts: Stages[Stage];
+  readonly mode: Mode;
+  /** The strictest refusal so far, and whose it is. */
+  verdict: Refusal | undefined;
+  by: string | undefined;
+  /** Milliseconds that the client is to wait for its answer. */
+  delay = 0;
+  accepted = false;
+  readonly #layer: Layer;
+  #order = Infinity;
+  /** When the stage's time began, and for how long it has stood still. */
+  readonly #began: number;
+  #paused: number;
+
+  constructor(
+    engine: Engine,
+    dossier: Dossier,
+    stage: Stage,
+    facts: Stages[Stage],
+    { mode = "enforce", layer = dossier.scopes.of(stage), began = performance.now(), paused = 0 }: {
+      readonly mode?: Mode;
+      readonly layer?: Layer;
+      readonly began?: number;
+      readonly paused?: number;
+    } = {},
+  ) {
+    this.engine = engine;
+    this.dossier = dossier;
+    this.stage = stage;
+    this.facts = facts;
+    this.mode = mode;
+    this.#layer = layer;
+    this.#began = began;
+    this.#paused = paused;
+  }
+
+  /** Milliseconds that are left of the stage's time. */
+  left(): number {
+    return this.engine.deadlines[this.stage] + this.#paused - (performance.now() - this.#began);
+  }
+
+  /** So much of the time did not count. */
+  pause(ms: number): void {
+    this.#paused += ms;
+  }
+
+  /** True: nobody else need be asked. */
+  get settled(): boolean {
+    return this.accepted || this.verdict?.kind === "reject" || this.verdict?.kind === "disconnect";
+  }
+
+  /** A hearing within this one, with the time of this one and a verdict of its own. */
+  branch(
+    own: { readonly facts?: Stages[Stage]; readonly mode?: Mode; readonly layer?: Layer } = {},
+  ): Hearing {
+    return new Hearing(this.engine, this.dossier, this.stage, own.facts ?? this.facts, {
+      mode: own.mode ?? this.mode,
+      layer: own.layer ?? this.#layer,
+      began: this.#began,
+      paused: this.#paused,
+    });
+  }
+
+  /** A branch has come to its end; of several, the longest pause counts. */
+  join(branch: Hearing): void {
+    if (branch.verdict !== undefined) this.decide(branch.verdict, branch.by!, branch.#order);
+    this.delay = Math.max(this.delay, branch.delay);
+    this.accepted ||= branch.accepted;
+    this.#paused = Math.max(this.#paused, branch.#paused);
+  }
+
+  /** @param order the plugin's place in the policy: of two equally strict verdicts the earlier one's counts */
+  decide(verdict: Refusal, by: string, order: number): void {
+    const before = this.verdict === undefined ? -1 : severity(this.verdict);
+    const after = severity(verdict);
+    if (after < before || (after === before && order >= this.#order)) return;
+    this.verdict = verdict;
+    this.by = by;
+    this.#order = order;
+  }
+
+  take(plugin: Plugin, order: number, parts: Parts): void {
+    for (const part of parts) {
+      switch (part.kind) {
+        case "accept":
+          this.accepted = true;
+          break;
+        case "delay":
+          this.delay = Math.max(this.delay, part.ms);
+          break;
+        case "defer":
+        case "reject":
+        case "disconnect":
+          this.decide(part, plugin.name, order);
+          break;
+        case "note":
+          this.#note(plugin, `${part.name}=${part.value}`);
+          continue;
+        default:
+          this.#layer.take(part, plugin, this.mode, order);
+          continue;
+      }
+      this.engine.verdict(plugin.name, this.stage, this.mode, part.kind);
+      this.#note(plugin, part.kind);
+    }
+  }
+
+  #note(plugin: Plugin, said: Parameters<Dossier["note"]>[0]["said"]): void {
+    this.dossier.note({ stage: this.stage, plugin: plugin.name, mode: this.mode, said });
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * One plugin asked at one stage, and what it can do meanwhile. One of the two places where a fault is caught: what a
+ * plugin does wrong (it throws, hangs, returns what is no opinion) costs what its `onError` says, and nothing else.
+ */
+import { type Action, readOpinion } from "./action.ts";
+import type { ConnectIo, Dns, PluginLog, Store } from "./effects.ts";
+import type { Open } from "./dossier.ts";
+import type { Effects } from "./engine.ts";
+import { costOf, type FailureKind, failureKind } from "./failure.ts";
+import type { Hearing } from "./hearing.ts";
+import { pluginLog } from "./plugin_log.ts";
+import type { Plugin } from "./plugin.ts";
+import { defer, type Verdict } from "./verdict.ts";
+
+/** What a handler's answer comes to. */
+export type Parts = readonly (Verdict | Action)[];
+
+/** Longest time that `silence` may ask for, in milliseconds. */
+const LONGEST_SILENCE = 60_000;
+
+const NO_PARTS: Parts = [];
+
+export class Question implements ConnectIo, Open {
+  readonly #hearing: Hearing;
+  readonly #plugin: Plugin;
+  readonly #began = performance.now();
+  #abort: AbortController | undefined;
+  /** Why the plugin need not go on. */
+  #stopped: Error | undefined;
+  #resolve: ((parts: Parts) => void) | undefined;
+  #cancel: (() => void) | undefined;
+  #over = false;
+  /** The DNS was asked: a timeout may then be the doing of whoever owns the name. */
+  #askedDns = false;
+  /** How many silences are being listened to: the clock stands still meanwhile. */
+  #listening = 0;
+
+  constructor(hearing: Hearing, plugin: Plugin) {
+    this.#hearing = hearing;
+    this.#plugin = plugin;
+  }
+
+  /** Asks. Only a plugin that waits makes it a promise. */
+  ask(): Parts | Promise<Parts> {
+    const { engine, stage, facts } = this.#hearing;
+    if (!engine.circuit(this.#plugin.name).admits(this.#began)) return this.#cost("temporary");
+    if (this.#hearing.left() <= 0) {
+      return this.#failed("timeout", new Error("not asked: the stage's time was over"), false);
+    }
+    let opinion: unknown;
+    try {
+      const handler = this.#plugin[stage] as (facts: unknown, io: ConnectIo) => unknown;
+      opinion = handler(facts, this);
+      if (typeof (opinion as PromiseLike<unknown> | undefined)?.then === "function") {
+        return this.#wait(Promise.resolve(opinion));
+      }
+    } catch (cause) {
+      return this.#failed(failureKind(cause), cause);
+    }
+    return this.#answered(opinion, true);
+  }
+
+  /** The first of three counts: the plugin answers, its time is over, its client leaves. */
+  #wait(opinion: Promise<unknown>): Promise<Parts> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      this.#hearing.dossier.open.add(this);
+      this.#watch();
+      opinion.then(
+        (given) => this.#over || this.#settle(this.#answered(given, false)),
+        (cause) => this.#over || this.#settle(this.#failed(failureKind(cause), cause)),
+      );
+      if (this.#hearing.dossier.left) this.abandon();
+    });
+  }
+
+  #watch(): void {
+    if (this.#listening > 0 || this.#over || this.#resolve === undefined) return;
+    this.#cancel = this.#hearing.engine.after(Math.max(0, Math.ceil(this.#hearing.left())), () => {
+      const { engine, stage } = this.#hearing;
+      const cause = new Error(`no verdict within ${engine.deadlines[stage]} ms`);
+      this.#settle(this.#failed("timeout", cause, !this.#askedDns));
+      this.#stop(cause);
+    });
+  }
+
+  abandon(): void {
+    if (this.#over) return;
+    this.#hearing.engine.circuit(this.#plugin.name).dropped();
+    // Nobody hears this verdict. It is a refusal all the same: what nobody judged must not go on.
+    this.#settle([defer("4.4.2", "The client has left")]);
+    this.#stop(new Error("the client has left"));
+  }
+
+  #stop(cause: Error): void {
+    this.#stopped = cause;
+    this.#abort?.abort(cause);
+  }
+
+  #settle(parts: Parts): void {
+    this.#over = true;
+    this.#cancel?.();
+    this.#hearing.dossier.open.delete(this);
+    this.#resolve?.(parts);
+  }
+
+  /** @param held without letting go of the event loop */
+  #answered(opinion: unknown, held: boolean): Parts {
+    let parts: Parts | undefined;
+    try {
+      parts = readOpinion(opinion);
+    } catch (cause) {
+      return this.#failed("crash", cause);
+    }
+    if (parts === undefined) {
+      return this.#failed("crash", new TypeError("the handler returned what is no verdict"));
+    }
+    this.#over = true;
+    const { engine, stage } = this.#hearing;
+    const ms = performance.now() - this.#began;
+    engine.succeeded(this.#plugin, stage, ms, held);
+    if (engine.asked !== undefined) this.#tell(parts, undefined, ms);
+    return parts;
+  }
+
+  /** @param counts false: it says nothing of the plugin */
+  #failed(kind: FailureKind, cause: unknown, counts = !isDns(cause)): Parts {
+    const { engine, stage, dossier } = this.#hearing;
+    this.#over = true;
+    engine.failed(this.#plugin, stage, dossier.id, { kind, cause }, counts);
+    const parts = this.#cost(kind);
+    engine.asked && this.#tell(parts, { kind, cause }, performance.now() - this.#began);
+    return parts;
+  }
+
+  #cost(kind: FailureKind): Parts {
+    const cost = costOf(this.#plugin.onError, kind);
+    return cost === undefined ? NO_PARTS : [cost];
+  }
+
+  #tell(parts: Parts, failure: { kind: FailureKind; cause: unknown } | undefined, ms: number): void {
+    const { engine, stage, dossier, mode } = this.#hearing;
+    engine.asked!({ id: dossier.id, plugin: this.#plugin.name, stage, mode, parts, failure, ms });
+  }
+
+  // ---- what the plugin can do ----
+
+  get #effects(): Effects {
+    const { engine, mode } = this.#hearing;
+    return mode === "shadow" ? engine.shadowEffects : engine.effects;
+  }
+
+  get dns(): Dns {
+    this.#askedDns = true;
+    return this.#effects.dns;
+  }
+
+  get store(): Store {
+    return this.#effects.store;
+  }
+
+  get local(): Store {
+    return this.#effects.local;
+  }
+
+  get now(): () => number {
+    return this.#effects.now;
+  }
+
+  get random(): () => number {
+    return this.#effects.random;
+  }
+
+  get fetch(): ConnectIo["fetch"] {
+    return (url, init) => this.#effects.fetch(url, { signal: this.signal, ...init });
+  }
+
+  get log(): PluginLog {
+    const { engine, dossier } = this.#hearing;
+    return pluginLog(engine, this.#plugin, dossier.id);
+  }
+
+  get count(): ConnectIo["count"] {
+    return (name, labels) => this.#hearing.engine.count(this.#plugin.name, name, labels);
+  }
+
+  get signal(): AbortSignal {
+    const abort = this.#abort ??= new AbortController();
+    if (this.#stopped !== undefined && !abort.signal.aborted) abort.abort(this.#stopped);
+    return abort.signal;
+  }
+
+  get silence(): ConnectIo["silence"] {
+    return (ms, teaser) => this.#silence(ms, teaser);
+  }
+
+  #silence(ms: number, teaser: string | undefined): Promise<boolean> {
+    if (!(ms >= 0 && ms <= LONGEST_SILENCE)) {
+      return Promise.reject(
+        new TypeError(`Cannot wait for silence: ${ms} ms was given; allowed is 0 to ${LONGEST_SILENCE}`),
+      );
+    }
+    if (teaser !== undefined && !/^[ -~]{1,400}$/.test(teaser)) {
+      return Promise.reject(
+        new TypeError(
+          `Cannot greet: teaser ${
+            JSON.stringify(teaser)
+          } was given; allowed is 1 to 400 characters of printable ASCII`,
+        ),
+      );
+    }
+    const { ears } = this.#hearing.dossier;
+    if (ears.spoke) return Promise.resolve(false);
+    if (teaser !== undefined) ears.tease(teaser);
+    return this.#listen(ms);
+  }
+
+  #listen(ms: number): Promise<boolean> {
+    const { engine, dossier } = this.#hearing;
+    const began = performance.now();
+    if (this.#listening++ === 0) this.#cancel?.();
+    return new Promise((resolve) => {
+      const heard = (silent: boolean) => {
+        stopTimer();
+        stopListening();
+        if (--this.#listening === 0) {
+          this.#hearing.pause(performance.now() - began);
+          this.#watch();
+        }
+        resolve(silent);
+      };
+      const stopTimer = engine.after(ms, () => heard(true));
+      const stopListening = dossier.ears.onSpeech(() => heard(false));
+    });
+  }
+}
+
+function isDns(cause: unknown): boolean {
+  return (cause as { name?: unknown } | undefined)?.name === "DnsError";
+}
