@@ -1,10 +1,14 @@
 /**
  * Runs the benchmarks and prints their tables: `bun bench/run.ts [NAME...] [--runs N]
- * [--peers a,b] [--minutes N] [--markdown]`. Figures, never tests: a slow machine fails nothing.
+ * [--peers a,b] [--minutes N] [--markdown] [--profile DIRECTORY]`. Figures, never tests: a slow
+ * machine fails nothing. With `--profile` Bun writes a CPU profile of each Sallyport that it starts,
+ * `.cpuprofile` for a browser's developer tools and `.md` to read; its figures are then not to be used.
  */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { frontDoor } from "./front_door.ts";
 import { idle } from "./idle.ts";
 import { large } from "./large.ts";
 import { passThrough } from "./pass_through.ts";
@@ -25,6 +29,7 @@ const benchmarks = new Map<string, (run: Run) => Promise<Table[]>>([
   ["large", large],
   ["starttls", starttls],
   ["idle", idle],
+  ["front_door", frontDoor],
 ]);
 const allPeers: readonly Peer[] = [sallyport, haproxy, nginx, postfix, haraka];
 
@@ -35,6 +40,7 @@ const { values, positionals } = parseArgs({
     peers: { type: "string", default: allPeers.map((peer) => peer.name).join(",") },
     minutes: { type: "string", default: "8" },
     markdown: { type: "boolean", default: false },
+    profile: { type: "string" },
   },
 });
 
@@ -62,6 +68,7 @@ async function main(): Promise<void> {
     peers,
     rounds: Number(values.runs),
     deadline: performance.now() + Number(values.minutes) * 60_000,
+    ...(values.profile === undefined ? {} : { profile: resolve(values.profile) }),
     progress: (line) => console.error(`… ${line}`),
   };
   console.log(`${await machine(peers)}\n`);

@@ -4,17 +4,16 @@
  * of the proxies: read the CPU per session, not the wall time.
  */
 import { certificate } from "./support/certificate.ts";
-import { lastLines, runChild } from "./support/child.ts";
 import { type Contender, openField, type Run } from "./support/field.ts";
+import { load as send } from "./support/load.ts";
 import type { Certificate } from "./support/peer.ts";
 import { cpuSeconds, readCpu, readMemory } from "./support/proc.ts";
 import { inRounds } from "./support/rounds.ts";
 import { type Sample, sessionTable } from "./support/session_table.ts";
-import type { LoadOrder, LoadReport } from "./support/smtp_load.ts";
+import type { LoadReport } from "./support/smtp_load.ts";
 import type { Table } from "./support/table.ts";
 
 const order = { sessions: 2000, parallel: 20, size: 4000 };
-const generator = new URL("support/smtp_load.ts", import.meta.url).pathname;
 
 export async function starttls(run: Run): Promise<Table[]> {
   const title = "STARTTLS session, ECDSA P-256";
@@ -44,16 +43,12 @@ async function measure(contender: Contender, identity: Certificate): Promise<Sam
   return { seconds, cpu: cpu / order.sessions * 1e6, resident: resident / 1024 };
 }
 
-async function load(
+function load(
   { port, processes }: Contender,
   identity: Certificate,
   sessions: number,
 ): Promise<LoadReport> {
   // Only the sink has no processes to measure; it has no TLS either.
   const secure = processes.length > 0 ? { certificate: identity.cert } : {};
-  const whole: LoadOrder = { ...order, sessions, port, ...secure };
-  const command = [process.execPath, generator, JSON.stringify(whole)];
-  const { code, stdout, stderr } = await runChild(command, { seconds: 90 });
-  if (code !== 0) throw new Error(`the load broke off: ${lastLines(stderr)}`);
-  return JSON.parse(stdout) as LoadReport;
+  return send({ ...order, sessions, port, ...secure });
 }

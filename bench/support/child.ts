@@ -35,6 +35,8 @@ export interface ChildOptions {
 export interface RunOptions extends ChildOptions {
   /** After this time the command is ended and counts as failed. */
   readonly seconds: number;
+  /** `shown`: its error output goes where the run's own goes; otherwise it is kept. */
+  readonly errors?: "shown";
 }
 
 /** Every process id that this run must not leave behind. */
@@ -70,7 +72,8 @@ export function startChild(
 /** Runs a command to its end. */
 export async function runChild(command: readonly string[], options: RunOptions): Promise<Finished> {
   const begin = performance.now();
-  const child = spawnProcess(command, options, ["ignore", "pipe", "pipe"]);
+  const errors = options.errors === "shown" ? "inherit" : "pipe";
+  const child = spawnProcess(command, options, ["ignore", "pipe", errors]);
   if (child.pid !== undefined) started.add(child.pid);
   let stdout = "";
   let stderr = "";
@@ -129,7 +132,7 @@ export function lastLines(text: string): string {
 function spawnProcess(
   command: readonly string[],
   options: ChildOptions,
-  stdio: ["ignore", number | "pipe", number | "pipe"],
+  stdio: ["ignore", number | "pipe", number | "pipe" | "inherit"],
 ): ChildProcess {
   const [shell, ...rest] = [...allDescriptors, ...command] as [string, ...string[]];
   const env = { ...process.env, ...options.environment };

@@ -5,7 +5,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
-import type { Certificate, Peer, RunningPeer } from "./peer.ts";
+import type { Certificate, Peer, RunningPeer, Setup } from "./peer.ts";
 import { startSink } from "./sink.ts";
 
 /** What is common to all benchmarks of a run. */
@@ -17,6 +17,8 @@ export interface Run {
   readonly rounds: number;
   /** When no further round may begin, on the clock of `performance.now()`. */
   readonly deadline: number;
+  /** Where Sallyport's CPU profiles go; absent: it is not profiled. */
+  readonly profile?: string;
   /** Tells the person who waits what is being done. */
   readonly progress: (line: string) => void;
 }
@@ -51,6 +53,7 @@ export async function openField(
       directory: `${directory}/${peer.name}`,
       backend: sink.port,
       ...(certificate === undefined ? {} : { certificate }),
+      ...(run.profile === undefined ? {} : { profile: run.profile }),
     });
     if ("stop" in entry) running.push(entry);
     if ("absent" in entry) run.progress(`${peer.title}: ${entry.absent}`);
@@ -63,7 +66,7 @@ export async function openField(
 export async function enter(
   peer: Peer,
   benchmark: string,
-  setup: { directory: string; backend: number; certificate?: Certificate },
+  setup: Setup,
 ): Promise<RunningPeer | { readonly absent: string }> {
   const unable = peer.unable?.[benchmark];
   if (unable !== undefined) return { absent: unable };

@@ -18,6 +18,8 @@ export interface Setup {
   readonly backend: number;
   /** With it the proxy offers STARTTLS. */
   readonly certificate?: Certificate;
+  /** Where Sallyport's CPU profiles go; absent: it is not profiled. */
+  readonly profile?: string;
 }
 
 /** A proxy that greets on `port`. */
@@ -39,6 +41,8 @@ export interface Peer {
   readonly unable?: Readonly<Record<string, string>>;
   /** Descriptors that one idle session costs it. */
   readonly descriptorsPerSession: number;
+  /** Fetches what it needs from outside, for a benchmark without a network. */
+  prepare?(): Promise<unknown>;
   /** Starts it and waits for its greeting; fails with "Cannot start X: why". */
   start(setup: Setup): Promise<RunningPeer>;
 }

@@ -3,7 +3,17 @@
  * after the other. A process of its own, so that its CPU is nobody else's. Every handshake is a full
  * one. Prints one line of JSON.
  */
-import type { Socket } from "bun";
+import type { Socket, TCPSocketConnectOptions } from "bun";
+
+/** Who sends to whom. */
+export interface Envelope {
+  /** The address that the connection comes from, which must be this machine's; absent: any. */
+  readonly client?: string;
+  /** The name after EHLO. */
+  readonly hello: string;
+  readonly from: string;
+  readonly to: string;
+}
 
 export interface LoadOrder {
   readonly port: number;
@@ -14,10 +24,16 @@ export interface LoadOrder {
   readonly size: number;
   /** The PEM file of the certificate that must show up after STARTTLS; absent: no TLS. */
   readonly certificate?: string;
+  /** Taken in turns; absent: always the same. */
+  readonly envelopes?: readonly Envelope[];
+  /** A 4yz to MAIL or RCPT ends its session in peace, and is counted; otherwise it ends the load. */
+  readonly deferrals?: boolean;
 }
 
 export interface LoadReport {
   readonly seconds: number;
+  /** Sessions whose message was deferred. */
+  readonly deferred: number;
 }
 
 /** What is sent, and the reply that must come back before the next. */
@@ -26,29 +42,52 @@ interface Step {
   readonly reply: string;
   /** The handshake follows the reply. */
   readonly secure?: boolean;
+  /** It may be deferred, if the order allows that. */
+  readonly judged?: boolean;
+}
+
+/** What one session says, and from where. */
+interface Dialogue {
+  readonly client: string | undefined;
+  readonly steps: readonly Step[];
 }
 
 const order = JSON.parse(process.argv[2] ?? "{}") as LoadOrder;
-const steps = dialogue();
+const anybody = { hello: "client.example", from: "from@client.example", to: "to@bench.example" };
+const text = message();
+const dialogues = (order.envelopes ?? [anybody]).map(dialogue);
 const begin = performance.now();
 let begun = 0;
 let ended = 0;
+let deferred = 0;
 
 for (let lane = 0; lane < order.parallel; lane++) next();
 
 function next(): void {
   if (begun === order.sessions) return;
+  const { client, steps } = dialogues[begun % dialogues.length]!;
   begun++;
-  Bun.connect({ hostname: "127.0.0.1", port: order.port, socket: new Session() })
-    .catch((error: Error) => fail(error.message));
+  // Bun binds to `localAddress` as node:net does, though its types do not have it (seen in 1.4.5).
+  const socket: TCPSocketConnectOptions & { localAddress?: string } = {
+    hostname: "127.0.0.1",
+    port: order.port,
+    socket: new Session(steps),
+    ...(client === undefined ? {} : { localAddress: client }),
+  };
+  Bun.connect(socket).catch((error: Error) => fail(error.message));
 }
 
 /** One session: the handlers of its socket, before and after the handshake. */
 class Session {
+  readonly #steps: readonly Step[];
   #step = 0;
   #input = "";
   /** The socket that counts; after the handshake the raw one still calls, with ciphertext. */
   #socket: Socket | undefined;
+
+  constructor(steps: readonly Step[]) {
+    this.#steps = steps;
+  }
 
   open = (socket: Socket): void => {
     this.#socket = socket;
@@ -59,10 +98,12 @@ class Session {
     // The last line of a reply has a blank after its code.
     const reply = /(?:^|\n)(\d{3}) [^\n]*\n$/.exec(this.#input)?.[1];
     if (reply === undefined) return;
-    const step = steps[this.#step]!;
-    if (reply !== step.reply) fail(`expected ${step.reply}, got ${this.#input.trim()}`);
+    const step = this.#steps[this.#step]!;
+    const isDeferred = order.deferrals && step.judged && /^4(?!21)/.test(reply);
+    if (reply !== step.reply && !isDeferred) fail(`expected ${step.reply}, got ${this.#input.trim()}`);
     this.#input = "";
-    if (step.secure) this.#secure(socket);
+    if (isDeferred) this.#leave();
+    else if (step.secure) this.#secure(socket);
     else this.#advance();
   };
   handshake = (_socket: Socket, success: boolean, error: Error | null): void => {
@@ -70,7 +111,7 @@ class Session {
     this.#advance();
   };
   close = (): void => {
-    if (this.#step < steps.length) fail(`closed at step ${this.#step}`);
+    if (this.#step < this.#steps.length) fail(`closed at step ${this.#step}`);
   };
   error = (_socket: Socket, error: Error): void => fail(error.message);
 
@@ -83,13 +124,20 @@ class Session {
     this.#socket = secure;
   }
 
+  /** Says QUIT, the last step. */
+  #leave(): void {
+    deferred++;
+    this.#step = this.#steps.length - 2;
+    this.#advance();
+  }
+
   #advance(): void {
-    const step = steps[++this.#step];
+    const step = this.#steps[++this.#step];
     if (step !== undefined) return this.#write(step.send);
     this.#socket?.end();
     ended++;
     if (ended < order.sessions) return next();
-    const report: LoadReport = { seconds: (performance.now() - begin) / 1000 };
+    const report: LoadReport = { seconds: (performance.now() - begin) / 1000, deferred };
     console.log(JSON.stringify(report));
     process.exit(0);
   }
@@ -100,19 +148,20 @@ class Session {
   }
 }
 
-function dialogue(): Step[] {
-  const hello = { send: "EHLO client.example\r\n", reply: "250" };
+function dialogue({ client, hello: name, from, to }: Envelope): Dialogue {
+  const hello = { send: `EHLO ${name}\r\n`, reply: "250" };
   const secured = [{ send: "STARTTLS\r\n", reply: "220", secure: true }, hello];
-  return [
+  const steps = [
     { send: "", reply: "220" },
     hello,
     ...(order.certificate ? secured : []),
-    { send: "MAIL FROM:<from@client.example>\r\n", reply: "250" },
-    { send: "RCPT TO:<to@bench.example>\r\n", reply: "250" },
+    { send: `MAIL FROM:<${from}>\r\n`, reply: "250", judged: true },
+    { send: `RCPT TO:<${to}>\r\n`, reply: "250", judged: true },
     { send: "DATA\r\n", reply: "354" },
-    { send: message(), reply: "250" },
+    { send: text, reply: "250" },
     { send: "QUIT\r\n", reply: "221" },
   ];
+  return { client, steps };
 }
 
 function message(): Uint8Array {

@@ -22,45 +22,57 @@ export const postfix: Peer = {
   },
 
   async start(setup: Setup): Promise<RunningPeer> {
-    if (process.getuid?.() !== 0) throw new Error("its master process needs root");
     const port = await freePort();
-    const configuration = `${setup.directory}/etc`;
-    writeConfiguration(configuration, port, setup);
-    const log = `${setup.directory}/log`;
-    const command = startChild([program("postfix"), "-c", configuration, "start"], log);
-    const code = await command.exited;
-    if (code !== 0) throw new Error(`postfix start gave ${code}: ${command.lastWords()}`);
-    const master = await masterProcess(`${setup.directory}/spool/pid/master.pid`);
-    adopt(master);
-    const stop = () => stopProcess(master);
-    await untilGreeted(port, 20).catch(async (error) => {
-      await stop();
-      throw error;
-    });
-    return { port, processes: [master], stop };
+    return startPostfix(setup.directory, port, mainConfiguration(setup), services(port, setup.backend));
   },
 };
 
-function writeConfiguration(directory: string, port: number, setup: Setup): void {
-  for (const name of ["etc", "spool", "data"]) mkdirSync(`${setup.directory}/${name}`);
+/**
+ * Starts an instance and waits until it greets.
+ * @param main its main.cf, as far as it is not about the directories
+ * @param services its master.cf
+ */
+export async function startPostfix(
+  directory: string,
+  port: number,
+  main: string,
+  services: string,
+): Promise<RunningPeer> {
+  if (process.getuid?.() !== 0) throw new Error("its master process needs root");
+  for (const name of ["etc", "spool", "data"]) mkdirSync(`${directory}/${name}`);
   // Postfix's own user must get through to the queue, and must own what it keeps.
-  chmodSync(setup.directory, 0o755);
-  const owner = /^postfix:[^:]*:(\d+):(\d+):/m.exec(readFileSync("/etc/passwd", "utf8"));
-  if (owner === null) throw new Error("there is no user postfix");
-  chownSync(`${setup.directory}/data`, Number(owner[1]), Number(owner[2]));
-  writeFileSync(`${directory}/main.cf`, mainConfiguration(setup));
-  writeFileSync(`${directory}/master.cf`, services(port, setup.backend));
+  chmodSync(directory, 0o755);
+  const [uid, gid] = userId("postfix");
+  chownSync(`${directory}/data`, uid, gid);
+  const places = `queue_directory = ${directory}/spool\ndata_directory = ${directory}/data\n`;
+  writeFileSync(`${directory}/etc/main.cf`, `compatibility_level = 3.6\n${places}${main}`);
+  writeFileSync(`${directory}/etc/master.cf`, services);
+  const command = startChild([program("postfix"), "-c", `${directory}/etc`, "start"], `${directory}/log`);
+  const code = await command.exited;
+  if (code !== 0) throw new Error(`postfix start gave ${code}: ${command.lastWords()}`);
+  const master = await masterProcess(`${directory}/spool/pid/master.pid`);
+  adopt(master);
+  const stop = () => stopProcess(master);
+  await untilGreeted(port, 20).catch(async (error) => {
+    await stop();
+    throw error;
+  });
+  return { port, processes: [master], stop };
 }
 
-function mainConfiguration({ directory, certificate }: Setup): string {
+/** The ids of a user of the machine and of its group. */
+export function userId(name: string): [uid: number, gid: number] {
+  const user = new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):`, "m").exec(readFileSync("/etc/passwd", "utf8"));
+  if (user === null) throw new Error(`there is no user ${name}`);
+  return [Number(user[1]), Number(user[2])];
+}
+
+function mainConfiguration({ certificate }: Setup): string {
   const tls = certificate === undefined ? "" : `
 smtpd_tls_security_level = may
 smtpd_tls_cert_file = ${certificate.cert}
 smtpd_tls_key_file = ${certificate.key}`;
-  return `compatibility_level = 3.6
-queue_directory = ${directory}/spool
-data_directory = ${directory}/data
-myhostname = proxy.example
+  return `myhostname = proxy.example
 mydestination =
 mynetworks = 127.0.0.0/8
 inet_interfaces = 127.0.0.1

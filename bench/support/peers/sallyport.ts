@@ -1,4 +1,4 @@
-/** Sallyport itself, as an operator starts it: `serve policies/pass.ts`, one process. */
+/** Sallyport itself, as an operator starts it: `serve policies/pass.ts`, one process; with a profiler if wanted. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Peer, RunningPeer, Setup } from "../peer.ts";
@@ -14,30 +14,39 @@ export const sallyport: Peer = {
 
   version: () => Promise.resolve(`Sallyport on Bun ${process.versions.bun}`),
 
-  async start(setup: Setup): Promise<RunningPeer> {
-    for (const file of ["src/main.ts", "policies/pass.ts"]) {
-      if (!existsSync(`${project}${file}`)) throw new Error(`there is no ${file}`);
-    }
-    const port = await freePort();
-    const command = [process.execPath, "src/main.ts", "serve", "policies/pass.ts"];
-    return startServer(command, {
-      port,
-      log: `${setup.directory}/log`,
-      seconds: 15,
-      directory: project,
-      environment: environment(port, setup),
+  start(setup: Setup): Promise<RunningPeer> {
+    const { certificate } = setup;
+    return startSallyport("policies/pass.ts", setup, {
+      ...(certificate === undefined
+        ? {}
+        : { SALLYPORT_TLS_CERT: certificate.cert, SALLYPORT_TLS_KEY: certificate.key }),
     });
   },
 };
 
-function environment(port: number, { backend, certificate }: Setup): Record<string, string> {
-  return {
-    SALLYPORT_LISTEN: `127.0.0.1:${port}`,
-    SALLYPORT_BACKEND: `127.0.0.1:${backend}`,
-    SALLYPORT_HOSTNAME: "proxy.example",
-    SALLYPORT_ADMIN: "off",
-    ...(certificate === undefined
-      ? {}
-      : { SALLYPORT_TLS_CERT: certificate.cert, SALLYPORT_TLS_KEY: certificate.key }),
-  };
+/** Starts it with a policy of the project. */
+export async function startSallyport(
+  policy: string,
+  { directory, backend, profile }: Setup,
+  environment: Readonly<Record<string, string>>,
+): Promise<RunningPeer> {
+  for (const file of ["src/main.ts", policy]) {
+    if (!existsSync(`${project}${file}`)) throw new Error(`there is no ${file}`);
+  }
+  const port = await freePort();
+  const profiler = profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-md", `--cpu-prof-dir=${profile}`];
+  const command = [process.execPath, ...profiler, "src/main.ts", "serve", policy];
+  return startServer(command, {
+    port,
+    log: `${directory}/log`,
+    seconds: 15,
+    directory: project,
+    environment: {
+      SALLYPORT_LISTEN: `127.0.0.1:${port}`,
+      SALLYPORT_BACKEND: `127.0.0.1:${backend}`,
+      SALLYPORT_HOSTNAME: "proxy.example",
+      SALLYPORT_ADMIN: "off",
+      ...environment,
+    },
+  });
 }

@@ -1,0 +1,158 @@
+/**
+ * The claim: a session with all envelope checks (three DNS lists, forward-confirmed reverse DNS, HELO, the sender's
+ * domain, SPF, greylist, rates) costs Sallyport no more than 250 µs of CPU, with NSD and Redis on loopback. The
+ * clients come from public addresses, since every contender spares those of loopback: so all of it runs in a network
+ * of its own (root), this file once more inside it. CPU of NSD and Redis is nobody's; what is cached is: Sallyport
+ * keeps DNS answers, postscreen keeps verdicts, Haraka asks every time.
+ */
+import { mkdirSync } from "node:fs";
+import { pause } from "./support/child.ts";
+import { type Contender, type Field, openField, reason, type Run } from "./support/field.ts";
+import { clientNetwork, envelopes, intruders, type Sources, zones } from "./support/front_door_scene.ts";
+import { load } from "./support/load.ts";
+import { startNsd } from "./support/nsd.ts";
+import { inOwnNetwork, nameServer } from "./support/own_network.ts";
+import type { Peer } from "./support/peer.ts";
+import { harakaFrontDoor } from "./support/peers/haraka_front_door.ts";
+import { postfixFrontDoor } from "./support/peers/postfix_front_door.ts";
+import { sallyportFrontDoor } from "./support/peers/sallyport_front_door.ts";
+import { cpuSeconds, readCpu, readMemory } from "./support/proc.ts";
+import { startRedis } from "./support/redis.ts";
+import { refusal } from "./support/refusal.ts";
+import { inRounds } from "./support/rounds.ts";
+import { type Sample, sessionTable } from "./support/session_table.ts";
+import type { Table } from "./support/table.ts";
+
+const cases = [20, 200];
+const size = 4000;
+const sessions = 4000;
+/** Sessions before the first round, besides those that bring the triplets past the greylist. */
+const warming = 2500;
+const triplets = envelopes();
+
+/** What the script inside is told. */
+interface Order {
+  readonly directory: string;
+  readonly peers: readonly string[];
+  /** Why a peer cannot take part, by its name. */
+  readonly unable: Readonly<Record<string, string>>;
+  readonly rounds: number;
+  /** Until no further round may begin. */
+  readonly seconds: number;
+  readonly profile?: string;
+}
+
+export async function frontDoor(run: Run): Promise<Table[]> {
+  const directory = `${run.directory}/own_network`;
+  mkdirSync(directory);
+  const names = run.peers.map((peer) => peer.name);
+  const order: Order = {
+    directory,
+    peers: names,
+    unable: await prepare(names),
+    rounds: run.rounds,
+    seconds: (run.deadline - performance.now()) / 1000,
+    ...(run.profile === undefined ? {} : { profile: run.profile }),
+  };
+  const network = { directory, clients: clientNetwork, seconds: order.seconds + 300 };
+  return JSON.parse(await inOwnNetwork(import.meta.path, JSON.stringify(order), network)) as Table[];
+}
+
+/** Fetches what peers need, since inside there is no network. */
+async function prepare(names: readonly string[]): Promise<Record<string, string>> {
+  const unable: Record<string, string> = {};
+  for (const peer of contenders({ nameServer: "", redis: 0 })) {
+    if (!names.includes(peer.name)) continue;
+    await peer.prepare?.().catch((error) => unable[peer.name] = `cannot start: ${reason(error)}`);
+  }
+  return unable;
+}
+
+/** The part inside. */
+async function inside(order: Order): Promise<Table[]> {
+  const names = await startNsd(`${order.directory}/nsd`, zones(), { host: nameServer, port: 53 });
+  const redis = await startRedis(`${order.directory}/redis`);
+  const peers = contenders({ nameServer: `${names.host}:${names.port}`, redis: redis.port });
+  const run: Run = {
+    ...order,
+    peers: peers.filter(({ name }) => order.peers.includes(name)).map((peer) => {
+      const why = order.unable[peer.name];
+      return why === undefined ? peer : { ...peer, unable: { front_door: why } };
+    }),
+    deadline: performance.now() + order.seconds * 1000,
+    progress: (line) => console.error(`… ${line}`),
+  };
+  const field = await openField("front_door", run);
+  try {
+    return await measured(field, run);
+  } finally {
+    await field.close();
+    await Promise.all([names.stop(), redis.stop()]);
+  }
+}
+
+function contenders(sources: Sources): Peer[] {
+  return [sallyportFrontDoor(sources), postfixFrontDoor, harakaFrontDoor(sources)];
+}
+
+async function measured(field: Field, run: Run): Promise<Table[]> {
+  const tables: Table[] = [];
+  for (const parallel of cases) {
+    const title = `Front door, all envelope checks, S=${parallel}`;
+    run.progress(title);
+    const outcomes = await inRounds(
+      field.entries,
+      run,
+      (contender) => tables.length === 0 ? introduce(contender) : send(contender, 500, parallel),
+      (contender) => measure(contender, parallel),
+    );
+    const note = `${sessions} messages of ${size} bytes, a connection each, ${parallel} at a time, ` +
+      `${triplets.length} known triplets of client, sender and recipient in turn; direct is without checks.`;
+    tables.push(sessionTable(title, note, "session", outcomes));
+  }
+  return tables;
+}
+
+async function measure(contender: Contender, parallel: number): Promise<Sample> {
+  const before = readCpu(contender.processes);
+  const seconds = await send(contender, sessions, parallel);
+  const cpu = cpuSeconds(before, readCpu(contender.processes));
+  const resident = readMemory(contender.processes).resident;
+  return { seconds, cpu: cpu / sessions * 1e6, resident: resident / 1024 };
+}
+
+async function send({ port }: Contender, count: number, parallel: number): Promise<number> {
+  return (await load({ port, sessions: count, parallel, size, envelopes: triplets })).seconds;
+}
+
+/** Makes the clients known to a front door, sees that it refuses whom it must, and warms it up. */
+async function introduce(contender: Contender): Promise<void> {
+  // Straight to the sink there is nobody to defer or to refuse.
+  if (contender.processes.length > 0) {
+    await passGreylist(contender.port);
+    await seeRefusals(contender.port);
+  }
+  await send(contender, warming, 20);
+}
+
+async function passGreylist(port: number): Promise<void> {
+  const once = { port, sessions: triplets.length, parallel: 20, size, envelopes: triplets, deferrals: true };
+  let { deferred } = await load(once);
+  if (deferred === 0) throw new Error("its greylist defers nobody");
+  for (let attempt = 0; attempt < 3 && deferred > 0; attempt++) {
+    await pause(2500);
+    ({ deferred } = await load(once));
+  }
+  if (deferred === 0) return;
+  throw new Error(`${deferred} of ${triplets.length} triplets are still deferred at the fourth attempt`);
+}
+
+/** A front door whose checks are not in force would be measured in vain. */
+async function seeRefusals(port: number): Promise<void> {
+  for (const intruder of intruders()) {
+    const reply = await refusal(port, intruder);
+    if (!reply?.startsWith("5")) throw new Error(`it answers ${reply ?? "250"} to ${intruder.why}`);
+  }
+}
+
+if (import.meta.main) console.log(JSON.stringify(await inside(JSON.parse(process.argv[2]!) as Order)));
