@@ -45,6 +45,8 @@ export interface EngineOptions {
   readonly effects?: Partial<Effects>;
   readonly deadlines?: Deadlines;
   readonly after?: After;
+  /** Milliseconds that only ever grow: what `after` goes by. */
+  readonly clock?: () => number;
   readonly metrics?: Metrics;
   /** Lines for the log. */
   readonly log?: (level: "info" | "warn", event: string, fields: LogFields) => void;
@@ -70,6 +72,7 @@ export class Engine {
   readonly shadowEffects: Effects;
   readonly deadlines: Deadlines;
   readonly after: After;
+  readonly clock: () => number;
   readonly metrics: Metrics;
   readonly log: (level: "info" | "warn", event: string, fields: LogFields) => void;
   readonly asked: ((asked: Asked) => void) | undefined;
@@ -88,6 +91,7 @@ export class Engine {
     };
     this.deadlines = options.deadlines ?? DEADLINES;
     this.after = options.after ?? timer;
+    this.clock = options.clock ?? (() => performance.now());
     this.log = options.log ?? (() => {});
     this.asked = options.asked;
     const metrics = this.metrics = options.metrics ?? new Metrics();
@@ -153,7 +157,7 @@ export class Engine {
   }
 
   #tripped(plugin: string): void {
-    if (!this.circuit(plugin).failed(performance.now())) return;
+    if (!this.circuit(plugin).failed(this.clock())) return;
     this.log("warn", "circuit open", { plugin, text: "it keeps failing, and is not asked for a while" });
   }
 

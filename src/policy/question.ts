@@ -23,7 +23,7 @@ const NO_PARTS: Parts = [];
 export class Question implements ConnectIo, Open {
   readonly #hearing: Hearing;
   readonly #plugin: Plugin;
-  readonly #began = performance.now();
+  readonly #began: number;
   #abort: AbortController | undefined;
   /** Why the plugin need not go on. */
   #stopped: Error | undefined;
@@ -38,6 +38,7 @@ export class Question implements ConnectIo, Open {
   constructor(hearing: Hearing, plugin: Plugin) {
     this.#hearing = hearing;
     this.#plugin = plugin;
+    this.#began = hearing.engine.clock();
   }
 
   /** Asks. Only a plugin that waits makes it a promise. */
@@ -117,7 +118,7 @@ export class Question implements ConnectIo, Open {
     }
     this.#over = true;
     const { engine, stage } = this.#hearing;
-    const ms = performance.now() - this.#began;
+    const ms = engine.clock() - this.#began;
     engine.succeeded(this.#plugin, stage, ms, held);
     if (engine.asked !== undefined) this.#tell(parts, undefined, ms);
     return parts;
@@ -129,7 +130,7 @@ export class Question implements ConnectIo, Open {
     this.#over = true;
     engine.failed(this.#plugin, stage, dossier.id, { kind, cause }, counts);
     const parts = this.#cost(kind);
-    engine.asked && this.#tell(parts, { kind, cause }, performance.now() - this.#began);
+    engine.asked && this.#tell(parts, { kind, cause }, engine.clock() - this.#began);
     return parts;
   }
 
@@ -217,14 +218,14 @@ export class Question implements ConnectIo, Open {
 
   #listen(ms: number): Promise<boolean> {
     const { engine, dossier } = this.#hearing;
-    const began = performance.now();
+    const began = engine.clock();
     if (this.#listening++ === 0) this.#cancel?.();
     return new Promise((resolve) => {
       const heard = (silent: boolean) => {
         stopTimer();
         stopListening();
         if (--this.#listening === 0) {
-          this.#hearing.pause(performance.now() - began);
+          this.#hearing.pause(engine.clock() - began);
           this.#watch();
         }
         resolve(silent);
