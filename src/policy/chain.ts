@@ -168,7 +168,7 @@ export class Chain {
     const ask = (): Walk => {
       const layer = own.scopes.of(stage);
       const seen = { ...facts, findings: beside(layer.findings, facts.findings) };
-      const branch = hearing.branch({ facts: seen, mode: "shadow", layer });
+      const branch = hearing.shadow(seen, layer);
       const walked = this.#walk(node.nodes, 0, branch);
       const compare = () => this.#compare(branch, hearing);
       return walked === undefined ? compare() : walked.then(compare);
@@ -227,14 +227,17 @@ export class Chain {
   #io(plugin: Plugin, id: string, mode: Mode): Io {
     const { engine } = this;
     const effects = mode === "shadow" ? engine.shadowEffects : engine.effects;
-    return {
+    let signal: AbortSignal | undefined;
+    const io: Io = {
       ...effects,
+      fetch: (url, init) => effects.fetch(url, { signal: io.signal, ...init }),
       log: pluginLog(engine, plugin, id),
       count: (name, labels) => engine.count(plugin.name, name, labels),
       get signal() {
-        return AbortSignal.timeout(EFFECT_TIME);
+        return signal ??= AbortSignal.timeout(EFFECT_TIME);
       },
     };
+    return io;
   }
 
   /** Resolves when no effect is under way any more. */

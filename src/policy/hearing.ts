@@ -31,7 +31,7 @@ export class Hearing {
     dossier: Dossier,
     stage: Stage,
     facts: Stages[Stage],
-    { mode = "enforce", layer = dossier.scopes.of(stage), began = performance.now(), paused = 0 }: {
+    { mode = "enforce", layer = dossier.scopes.of(stage), began = engine.clock(), paused = 0 }: {
       readonly mode?: Mode;
       readonly layer?: Layer;
       readonly began?: number;
@@ -50,7 +50,7 @@ export class Hearing {
 
   /** Milliseconds that are left of the stage's time. */
   left(): number {
-    return this.engine.deadlines[this.stage] + this.#paused - (performance.now() - this.#began);
+    return this.engine.deadlines[this.stage] + this.#paused - (this.engine.clock() - this.#began);
   }
 
   /** So much of the time did not count. */
@@ -63,16 +63,21 @@ export class Hearing {
     return this.accepted || this.verdict?.kind === "reject" || this.verdict?.kind === "disconnect";
   }
 
-  /** A hearing within this one, with the time of this one and a verdict of its own. */
-  branch(
-    own: { readonly facts?: Stages[Stage]; readonly mode?: Mode; readonly layer?: Layer } = {},
-  ): Hearing {
-    return new Hearing(this.engine, this.dossier, this.stage, own.facts ?? this.facts, {
-      mode: own.mode ?? this.mode,
-      layer: own.layer ?? this.#layer,
+  /** A hearing within this one, with its time and a verdict of its own. */
+  branch(): Hearing {
+    const { mode, engine, dossier, stage, facts } = this;
+    const layer = this.#layer;
+    return new Hearing(engine, dossier, stage, facts, {
+      mode,
+      layer,
       began: this.#began,
       paused: this.#paused,
     });
+  }
+
+  /** A hearing beside this one, with a time of its own, that changes nothing. */
+  shadow(facts: Stages[Stage], layer: Layer): Hearing {
+    return new Hearing(this.engine, this.dossier, this.stage, facts, { mode: "shadow", layer });
   }
 
   /** A branch has come to its end; of several, the longest pause counts. */

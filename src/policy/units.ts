@@ -57,6 +57,7 @@ export const REMARKS: ReadonlyMap<string, string> = new Map([
   ["reuse.refusals", "refused commands on one backend connection"],
   ["reuse.check", "without a transaction, then RSET is asked before the next"],
   ["limits.dataRateGrace", "until limits.dataRate is asked for"],
+  ["deadlines.connect", "that all plugins of the stage have together"],
   ["drain", "for running transactions when told to stop"],
 ]);
 

@@ -21,7 +21,7 @@ import {
   RESET,
   WITHIN,
 } from "../support/dialogue_parts.ts";
-import { Scene } from "../support/dialogue_scene.ts";
+import { Scene } from "../../src/testing/scene.ts";
 import { withTimers } from "../support/fake_timers.ts";
 
 /** What a handler does wrong; `wait` is how long it takes to be seen. */

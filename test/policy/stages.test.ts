@@ -8,7 +8,7 @@ import type { Stage, Stages } from "../../src/policy/stages.ts";
 import { accept, defer, disconnect, reject, type Verdict } from "../../src/policy/verdict.ts";
 import { dialogue, type DialogueOptions } from "../support/dialogue.ts";
 import { ADDRESSED, ANOTHER, CONNECTED, GREETED, MAILED, RESET, WITHIN } from "../support/dialogue_parts.ts";
-import { Scene } from "../support/dialogue_scene.ts";
+import { Scene } from "../../src/testing/scene.ts";
 
 /** A plugin that says this at this stage, the first time it is asked. */
 function says(stage: Stage, verdict: Verdict | undefined, later: boolean, name = "says"): Plugin {

@@ -1,0 +1,120 @@
+/**
+ * What plugins do once, before any session: read their files, begin their jobs.
+ */
+import type { Io, Live, Setup } from "./effects.ts";
+import { ListError } from "./effects.ts";
+import type { Engine } from "./engine.ts";
+import type { Plugin } from "./plugin.ts";
+import { pluginLog } from "./plugin_log.ts";
+
+/** Where files come from. */
+export interface Files {
+  /** @throws where it cannot be read */
+  read(path: string): Promise<Uint8Array>;
+  /** Calls with the new content whenever it has changed; with an Error where it cannot be read any more. */
+  watch(path: string, changed: (content: Uint8Array | Error) => void): void;
+}
+
+/** What setting up has brought. */
+export interface SetUp {
+  /** A line a mistake: the plugin, the place, what was given, what is allowed. */
+  readonly mistakes: readonly string[];
+  /** Ends the jobs. */
+  stop(): void;
+}
+
+/**
+ * Sets all plugins up.
+ * @param running false: nothing but the files is looked at (`check`)
+ */
+export async function setUp(
+  plugins: readonly Plugin[],
+  engine: Engine,
+  files: Files,
+  running: boolean,
+): Promise<SetUp> {
+  const stops: (() => void)[] = [];
+  const mistakes = await Promise.all(plugins.map(async (plugin): Promise<string[]> => {
+    if (plugin.setup === undefined) return [];
+    const setup: Setup = {
+      io: ioOf(engine, plugin),
+      file: (path, read) => live(path, read, { engine, plugin, files, running }),
+      every: (ms, work) => void (running && stops.push(job(ms, work, engine, plugin))),
+    };
+    try {
+      await plugin.setup(setup);
+      return [];
+    } catch (cause) {
+      return linesOf(cause).map((line) => `${plugin.name}: ${line}`);
+    }
+  }));
+  return { mistakes: mistakes.flat(), stop: () => stops.forEach((stop) => stop()) };
+}
+
+function linesOf(cause: unknown): readonly string[] {
+  if (cause instanceof ListError) return cause.mistakes;
+  return [cause instanceof Error ? cause.message : String(cause)];
+}
+
+function ioOf(engine: Engine, plugin: Plugin): Omit<Io, "signal"> {
+  return {
+    ...engine.effects,
+    log: pluginLog(engine, plugin),
+    count: (name, labels) => engine.count(plugin.name, name, labels),
+  };
+}
+
+interface LiveTerms {
+  readonly engine: Engine;
+  readonly plugin: Plugin;
+  readonly files: Files;
+  readonly running: boolean;
+}
+
+async function live<T>(
+  path: string,
+  read: (bytes: Uint8Array, path: string) => T,
+  { engine, plugin, files, running }: LiveTerms,
+): Promise<Live<T>> {
+  let content: Uint8Array;
+  try {
+    content = await files.read(path);
+  } catch (cause) {
+    throw new ListError([`Cannot read ${path}: ${linesOf(cause)[0]}`]);
+  }
+  const current = { value: read(content, path) };
+  if (!running) return current;
+  const log = pluginLog(engine, plugin);
+  files.watch(path, (changed) => {
+    try {
+      if (changed instanceof Error) throw changed;
+      current.value = read(changed, path);
+      log.info("file taken", { path });
+    } catch (cause) {
+      engine.count(plugin.name, "file_refused");
+      for (const line of linesOf(cause)) {
+        log.warn("file not taken, the last one stays", { path, mistake: line });
+      }
+    }
+  });
+  return current;
+}
+
+/** Runs now and then, one run at a time. */
+function job(ms: number, work: () => Promise<void> | void, engine: Engine, plugin: Plugin): () => void {
+  let stopped = false;
+  let cancel: (() => void) | undefined;
+  const run = async () => {
+    try {
+      await work();
+    } catch (cause) {
+      pluginLog(engine, plugin).warn("job failed", { cause: linesOf(cause)[0]! });
+    }
+    if (!stopped) cancel = engine.after(ms, () => void run());
+  };
+  void run();
+  return () => {
+    stopped = true;
+    cancel?.();
+  };
+}
