@@ -2,8 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { dialogue } from "../support/dialogue.ts";
 import { ADDRESSED_LATE, DELIVERED, GREETED, OPENED } from "../support/dialogue_parts.ts";
-import { Scene } from "../support/dialogue_scene.ts";
-import type { FakeDial } from "../support/fake_network.ts";
+import { Scene } from "../../src/testing/scene.ts";
+import type { FakeDial } from "../../src/testing/network.ts";
 
 const UNREACHABLE = "S: 451 4.3.0 No mail server can be reached now, try again later [ref]";
 

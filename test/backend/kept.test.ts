@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { dialogue, type DialogueOptions } from "../support/dialogue.ts";
 import { ADDRESSED, ANOTHER, DELIVERED, GREETED, OPENED, RECIPIENT } from "../support/dialogue_parts.ts";
-import { Scene } from "../support/dialogue_scene.ts";
+import { Scene } from "../../src/testing/scene.ts";
 
 /** One message, whose connection is kept. */
 const FIRST = ADDRESSED + OPENED + DELIVERED;

@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "bun:test";
-import { Scene } from "../support/dialogue_scene.ts";
+import { Scene } from "../../src/testing/scene.ts";
 import { withVectors } from "../support/dialogue_vectors.ts";
 import { FakeReceiver } from "../support/fake_receiver.ts";
 

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "bun:test";
 import { latin1Text } from "../../src/smtp/reply.ts";
 import { readCounted } from "../support/dialogue_reader.ts";
-import { Scene } from "../support/dialogue_scene.ts";
+import { Scene } from "../../src/testing/scene.ts";
 import { withVectors } from "../support/dialogue_vectors.ts";
 import { FakeReceiver } from "../support/fake_receiver.ts";
 

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "bun:test";
 import { latin1Text } from "../../src/smtp/reply.ts";
 import { readCounted, readData } from "../support/dialogue_reader.ts";
-import { Scene, type SceneOptions } from "../support/dialogue_scene.ts";
+import { Scene, type SceneOptions } from "../../src/testing/scene.ts";
 import { withVectors } from "../support/dialogue_vectors.ts";
 import { FakeReceiver, LAX, STRICT } from "../support/fake_receiver.ts";
 

@@ -8,7 +8,7 @@ import { expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../src/smtp/limits.ts";
 import { latin1Text } from "../../src/smtp/reply.ts";
 import { Model } from "../support/dialogue_model.ts";
-import { Scene } from "../support/dialogue_scene.ts";
+import { Scene } from "../../src/testing/scene.ts";
 import { withVectors } from "../support/dialogue_vectors.ts";
 import { FakeReceiver } from "../support/fake_receiver.ts";
 

@@ -1,7 +1,7 @@
 /** A slow backend or a slow client never grows memory: whoever is ahead is not read (rule 8). */
 import { describe, expect, test } from "bun:test";
-import { Scene } from "../support/dialogue_scene.ts";
-import type { FakeBackend } from "../support/fake_backend.ts";
+import { Scene } from "../../src/testing/scene.ts";
+import type { FakeBackend } from "../../src/testing/backend.ts";
 
 /** A session within a message, and its backend. */
 function within(extensions?: readonly string[], start = "DATA\r\n"): { scene: Scene; backend: FakeBackend } {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { dialogue } from "../support/dialogue.ts";
 import { ANOTHER, GREETED, RECIPIENT } from "../support/dialogue_parts.ts";
-import { Scene } from "../support/dialogue_scene.ts";
+import { Scene } from "../../src/testing/scene.ts";
 
 const BINARY = { extensions: ["PIPELINING", "8BITMIME", "CHUNKING", "BINARYMIME"] };
 

@@ -13,7 +13,7 @@ import {
   RECIPIENT,
   RESET,
 } from "../support/dialogue_parts.ts";
-import { Scene } from "../support/dialogue_scene.ts";
+import { Scene } from "../../src/testing/scene.ts";
 import { FakeReceiver } from "../support/fake_receiver.ts";
 
 describe("the backend's reply is the client's, octet for octet:", () => {

@@ -1,6 +1,6 @@
 /** A fault of the program's own costs the session that it happens in, and no other (rule 9). */
 import { expect, test } from "bun:test";
-import { Scene } from "../support/dialogue_scene.ts";
+import { Scene } from "../../src/testing/scene.ts";
 
 const broken = () => {
   throw new Error("broken");

@@ -13,7 +13,7 @@ import {
   RESET,
   WITHIN,
 } from "../support/dialogue_parts.ts";
-import { Scene } from "../support/dialogue_scene.ts";
+import { Scene } from "../../src/testing/scene.ts";
 
 const BYE = (text: string) => `S: 421 4.7.0 ${text} [ref]\nS: <close>`;
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../src/smtp/limits.ts";
 import { dialogue } from "../support/dialogue.ts";
 import { CONNECTED, GREETED, OPENED, RECIPIENT } from "../support/dialogue_parts.ts";
-import { Scene, type SceneOptions } from "../support/dialogue_scene.ts";
+import { Scene, type SceneOptions } from "../../src/testing/scene.ts";
 
 /** The extension lines of the reply to EHLO. */
 function offered(extensions: readonly string[], options: SceneOptions = {}): string[] {

@@ -3,9 +3,10 @@ import { expect, test } from "bun:test";
 import { DEFAULTS, type Settings } from "../../src/policy/settings.ts";
 import { Proxy } from "../../src/proxy/server.ts";
 import { latin1, latin1Text } from "../../src/smtp/reply.ts";
-import { FakeBackend } from "../support/fake_backend.ts";
-import { FakeEvents, FakeNetwork, type FakeWire } from "../support/fake_network.ts";
-import { FakeTimers, promisesSettle, withTimers } from "../support/fake_timers.ts";
+import { FakeBackend } from "../../src/testing/backend.ts";
+import { FakeEvents, FakeNetwork, type FakeWire } from "../../src/testing/network.ts";
+import { FakeTimers, promisesSettle } from "../../src/testing/timers.ts";
+import { withTimers } from "../support/fake_timers.ts";
 
 interface Client {
   readonly wire: FakeWire;

@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { definePlugin } from "../../src/policy/plugin.ts";
 import { reject } from "../../src/policy/verdict.ts";
 import { readCounted, readData } from "../support/dialogue_reader.ts";
-import { Scene } from "../support/dialogue_scene.ts";
+import { Scene } from "../../src/testing/scene.ts";
 import { FakeReceiver, LAX, STRICT, type Taken } from "../support/fake_receiver.ts";
 
 /** A message, to whom, and how it is sent. */

@@ -18,10 +18,9 @@
  */
 import { test } from "bun:test";
 import type { Rule } from "../../src/policy/rule.ts";
-import { type Direction, Player, type Way, WAYS } from "./dialogue_player.ts";
-import { Scene, type SceneOptions } from "./dialogue_scene.ts";
-import { readTranscript, type Step } from "./dialogue_script.ts";
-import { FakeTimers, withTimers } from "./fake_timers.ts";
+import { type Direction, Player, type Way, WAYS } from "../../src/testing/player.ts";
+import { Scene, type SceneOptions } from "../../src/testing/scene.ts";
+import { readTranscript, type Step } from "../../src/testing/script.ts";
 
 /** What a dialogue is played with. Given as a function, it is made anew for each of the three. */
 export interface DialogueOptions extends SceneOptions {
@@ -54,11 +53,8 @@ function optionsOf(given: Given): DialogueOptions {
   return "onError" in given || "group" in given ? { plugins: [given as Rule] } : given as DialogueOptions;
 }
 
-function play(steps: readonly Step[], options: DialogueOptions, way: Way): Promise<void> {
-  const timers = new FakeTimers();
-  return withTimers(timers, async () => {
-    const scene = new Scene(options, timers);
-    await new Player(scene, steps, options.events ?? {}, way).run();
-    options.after?.(scene);
-  });
+async function play(steps: readonly Step[], options: DialogueOptions, way: Way): Promise<void> {
+  const scene = new Scene(options);
+  await new Player(scene, steps, options.events ?? {}, way).run();
+  options.after?.(scene);
 }

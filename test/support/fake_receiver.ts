@@ -3,8 +3,8 @@
  * ends a message is a setting, since the mail servers of the world do not agree about it.
  */
 import { latin1, latin1Text } from "../../src/smtp/reply.ts";
-import type { Scene } from "./dialogue_scene.ts";
-import type { FakeWire } from "./fake_network.ts";
+import type { Scene } from "../../src/testing/scene.ts";
+import type { FakeWire } from "../../src/testing/network.ts";
 
 /** CRLF.CRLF and nothing else (RFC 5321 §4.1.1.4). */
 export const STRICT = /\r\n\.\r\n/;

@@ -15,7 +15,7 @@
  *
  * Lines end in CRLF unless they end in "¬". Control pictures (␍ ␊ ␀ ␠) are the characters they show, ⟨ff⟩ is an octet.
  */
-import { latin1Text } from "../../src/smtp/reply.ts";
+import { latin1Text } from "../smtp/reply.ts";
 
 /** One line of a transcript. Octets are one character per byte, with their line end. */
 export interface Step {

@@ -1,9 +1,9 @@
 /**
  * Plays the steps of a transcript on a scene, in one of the three ways, and holds what is seen against them.
  */
-import { REST, shown, type Step } from "./dialogue_script.ts";
-import type { Scene } from "./dialogue_scene.ts";
-import type { FakeBackend } from "./fake_backend.ts";
+import { REST, shown, type Step } from "./script.ts";
+import type { Scene } from "./scene.ts";
+import type { FakeBackend } from "./backend.ts";
 
 /** The ways of playing. */
 export const WAYS = ["whole", "byte by byte", "pipelined"] as const;
