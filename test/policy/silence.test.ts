@@ -1,0 +1,86 @@
+/**
+ * Letting a client wait for its greeting: who speaks meanwhile, and whose time it is.
+ */
+import { expect, test } from "bun:test";
+import { definePlugin } from "../../src/policy/plugin.ts";
+import { parallel } from "../../src/policy/rule.ts";
+import { reject } from "../../src/policy/verdict.ts";
+import { SessionChain } from "../support/session_chain.ts";
+
+/** Refuses whoever speaks within `ms`. */
+const early = (ms: number, teaser?: string) =>
+  definePlugin("early", () => ({
+    onError: "pass",
+    connect: async (_session, io) =>
+      await io.silence(ms, teaser) ? undefined : reject("5.5.1", "You spoke too early", 554),
+  }))();
+
+test("a silent client goes on after the time, and not before", async () => {
+  const chain = new SessionChain([early(6000, "mx.example wait")]);
+  let judged = false;
+  const verdict = chain.verdict("connect").finally(() => judged = true);
+  await chain.pass(5999);
+  expect([judged, chain.teasers]).toEqual([false, ["mx.example wait"]]);
+  await chain.pass(1);
+  expect(await verdict).toBe("pass");
+});
+
+test("one that speaks is known at once", async () => {
+  const chain = new SessionChain([early(6000)]);
+  const verdict = chain.verdict("connect");
+  await chain.pass(100);
+  chain.speak();
+  expect(await verdict).toBe("554 You spoke too early");
+});
+
+test("one that has spoken already is not teased", async () => {
+  const chain = new SessionChain([early(6000, "wait")]);
+  chain.speak();
+  expect(await chain.verdict("connect")).toBe("554 You spoke too early");
+  expect(chain.teasers).toEqual([]);
+});
+
+test("the waiting is nobody's time: the deadline counts before and after it, for others beside it as ever", async () => {
+  const hangs = (name: string) =>
+    definePlugin(name, () => ({ onError: "pass", connect: () => new Promise<void>(() => {}) }))();
+  const slow = definePlugin("slow", () => ({
+    onError: "defer",
+    connect: async (_session, io) => {
+      await io.silence(6000);
+      await new Promise(() => {});
+    },
+  }))();
+  const chain = new SessionChain([parallel(slow, hangs("beside")), hangs("behind")]);
+  const verdict = chain.verdict("connect");
+  await chain.pass(5000);
+  expect(chain.told("plugin failed", "plugin")).toEqual(["beside"]);
+  await chain.pass(1000);
+  await chain.pass(4999);
+  expect(chain.told("plugin failed", "plugin")).toEqual(["beside"]);
+  await chain.pass(1);
+  expect(chain.told("plugin failed", "plugin")).toEqual(["beside", "slow", "behind"]);
+  expect(await verdict).toStartWith("451");
+});
+
+for (
+  const [name, ms, teaser, why] of [
+    ["too long a wait", 60_001, undefined, "60001 ms was given; allowed is 0 to 60000"],
+    ["no number", NaN, undefined, "NaN ms was given"],
+    ["a teaser of two lines", 1, "a\r\n220 b", "allowed is 1 to 400 characters of printable ASCII"],
+  ] as const
+) {
+  test(`${name} is the plugin's failure`, async () => {
+    const chain = new SessionChain([early(ms, teaser)]);
+    expect(await chain.verdict("connect")).toBe("pass");
+    expect(chain.told("plugin failed", "cause")[0]).toContain(why);
+  });
+}
+
+test("a client that leaves meanwhile leaves no timer and no listener behind", async () => {
+  const chain = new SessionChain([early(6000)]);
+  const verdict = chain.verdict("connect");
+  chain.dossier.leave();
+  expect(await verdict).toStartWith("450");
+  await chain.pass(6000);
+  expect(chain.told("plugin failed", "plugin")).toEqual([]);
+});
