@@ -5,19 +5,39 @@ import process from "node:process";
 import { Chain } from "../policy/chain.ts";
 import { onErrorText } from "../policy/failure.ts";
 import type { Step } from "../policy/program.ts";
-import { STAGES } from "../policy/stages.ts";
+import type { Plugin } from "../policy/plugin.ts";
+import { type Stage, STAGES } from "../policy/stages.ts";
+import { SettingsError } from "../policy/policy.ts";
+import { setUp } from "../policy/set_up.ts";
 import type { Settings } from "../policy/settings.ts";
 import { measured, PLAIN_UNITS, REMARKS, type Unit, UNITS } from "../policy/units.ts";
+import { WatchedFiles } from "./files.ts";
 import { loadPolicy } from "./load.ts";
 
 /** Prints the effective settings and the plugins of each stage. @throws SettingsError */
 export async function check(path: string): Promise<void> {
   const { settings } = await loadPolicy(path);
-  const lines = [`${path}: no mistakes found`, "", ...report(settings)];
+  await checkPlugins(settings);
+  const { storeName } = await import("../store/open.ts");
+  const lines = [
+    `${path}: no mistakes found`,
+    "",
+    ...report({ ...settings, store: storeName(settings.store) }),
+  ];
   process.stdout.write(lines.join("\n") + "\n");
 }
 
-/** What would run, in lines. */
+/** What only shows when plugins read their files and the store's address is looked at closely. */
+async function checkPlugins({ plugins, store }: Settings): Promise<void> {
+  const { storeMistakes } = await import("../store/open.ts");
+  const chain = new Chain(plugins);
+  const files = new WatchedFiles();
+  const { mistakes } = await setUp(chain.plugins, chain.engine, files, false);
+  const all = [...storeMistakes(store).map((mistake) => `store: ${mistake}`), ...mistakes];
+  if (all.length > 0) throw new SettingsError(all);
+}
+
+/** What would run, in lines. The store's address is shown as it is: what is secret in it is hidden before. */
 export function report(settings: Settings): string[] {
   const chain = new Chain(settings.plugins);
   return [
@@ -26,19 +46,46 @@ export function report(settings: Settings): string[] {
     "",
     `message flow: ${flow(chain)}`,
     "",
-    ...STAGES.map((stage) => {
-      return line(stage, chain.asked(stage).map(asked).join(", ") || "nobody is asked");
-    }),
-    ...(settings.notices.length > 0 ? [""] : []),
-    ...settings.notices.map((notice) => `note: ${notice}`),
+    ...STAGES.flatMap((stage) => stageLines(stage, chain.asked(stage))),
+    ...apart(chain.plugins.flatMap(optionLines)),
+    ...apart(settings.notices.map((notice) => `note: ${notice}`)),
   ];
 }
 
-function asked({ plugin, within }: Step): string {
-  return `${plugin.name} (${[...within, `on error: ${onErrorText(plugin.onError)}`].join(", ")})`;
+/** A paragraph of its own, if there is anything in it. */
+function apart(lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : ["", ...lines];
 }
 
-function places({ hostname, listen, backends, tls, demo, dial, bareLineFeeds, relay }: Settings): string[] {
+/** Who is asked at a stage, a line each, in order. */
+function stageLines(stage: Stage, steps: readonly Step[]): string[] {
+  if (steps.length === 0) return [line(stage, "nobody is asked")];
+  return steps.map(({ plugin, within }, i) => {
+    const how = [...within, `on error: ${onErrorText(plugin.onError)}`].join(", ");
+    return line(i === 0 ? stage : "", `${plugin.name} (${how})`);
+  });
+}
+
+/** What a plugin was made with, defaults included. */
+function optionLines({ name, options }: Plugin): string[] {
+  if (typeof options !== "object" || options === null) return [];
+  return Object.entries(options).map(([option, value]) => line(`${name}.${option}`, shown(option, value)));
+}
+
+const SECRET = /secret|password|passwd|token|credential|apikey/i;
+
+function shown(option: string, value: unknown): string {
+  if (SECRET.test(option)) return "(hidden)";
+  const text = JSON.stringify(value, (key, inner) => {
+    if (SECRET.test(key)) return "(hidden)";
+    if (typeof inner === "function") return "(a function)";
+    return typeof inner === "string" ? inner.replace(/\/\/[^@/\s]*@/, "//(hidden)@") : inner;
+  });
+  return text.length > 400 ? `${text.slice(0, 400)}…` : text;
+}
+
+function places(settings: Settings): string[] {
+  const { hostname, listen, backends, tls, demo, dial, bareLineFeeds, relay, store, dns, admin } = settings;
   return [
     line("hostname", hostname),
     line("listen", listen.map(({ name }) => name).join(", ")),
@@ -47,6 +94,9 @@ function places({ hostname, listen, backends, tls, demo, dial, bareLineFeeds, re
     line("dial", `at ${dial}`),
     line("bareLineFeeds", bareLineFeeds),
     line("relay", relay.join(", ") || "none"),
+    line("store", store),
+    line("dns", dns.map(({ host, port }) => `${host} port ${port}`).join(", ") || "as resolv.conf says"),
+    line("admin", admin === undefined ? "off" : `${admin.host} port ${admin.port}`),
   ];
 }
 
@@ -62,6 +112,7 @@ function numbers(settings: Settings): string[] {
     ...group("limits.", settings.limits, UNITS.limits),
     ...group("times.", settings.times, UNITS.times),
     ...group("reuse.", settings.reuse, UNITS.reuse),
+    ...group("deadlines.", settings.deadlines, UNITS.deadlines),
   ];
 }
 

@@ -5,17 +5,23 @@ import process from "node:process";
 import { network } from "../net/mod.ts";
 import type { Listener } from "../net/wire.ts";
 import { SettingsError } from "../policy/policy.ts";
-import type { Settings } from "../policy/settings.ts";
+import { Metrics } from "../policy/metrics.ts";
+import { setUp } from "../policy/set_up.ts";
+import type { AdminAddress, Settings } from "../policy/settings.ts";
 import { Proxy } from "../proxy/server.ts";
+import { serveAdmin } from "./admin.ts";
 import { startDemo } from "./demo.ts";
 import { sessionBound } from "./descriptors.ts";
+import { openEffects } from "./effects.ts";
+import { WatchedFiles } from "./files.ts";
 import { loadPolicy } from "./load.ts";
 import { LineLog } from "./log.ts";
 
 /** Resolves when the proxy has stopped. @throws SettingsError */
 export async function serve(path: string): Promise<void> {
   const log = new LineLog();
-  survive(log);
+  const files = new WatchedFiles();
+  survive(log, files);
   const loaded = await loadPolicy(path);
   const net = await network();
   const demo = loaded.settings.demo === undefined ? undefined : await startDemo(net, loaded.settings.demo);
@@ -24,26 +30,46 @@ export async function serve(path: string): Promise<void> {
     backends: demo === undefined ? loaded.settings.backends : [demo.address],
     sessions: Math.min(loaded.settings.sessions, sessionBound()),
   };
-  const proxy = new Proxy(settings, loaded.tls, net, log);
+  const metrics = new Metrics();
+  const { effects, close } = await openEffects(settings, log, metrics);
+  const proxy = new Proxy(settings, loaded.tls, net, log, { effects, metrics });
   keepAlive(log);
+  const { mistakes, stop } = await setUp(proxy.chain.plugins, proxy.chain.engine, files, true);
+  if (mistakes.length > 0) throw new SettingsError(mistakes);
+  const admin = settings.admin && startAdmin(settings.admin, proxy, metrics, log);
   try {
     announce(settings, await proxy.start(), log);
   } catch (cause) {
     throw new SettingsError([(cause as Error).message]);
   }
   await stopSignal();
+  stop();
+  files.close();
   await proxy.stop(settings.drain);
+  await admin?.stop();
+  await close();
   demo?.close();
   proxy.report();
   await log.flush();
 }
 
+/** Who looks in does not decide whether there is mail: a place that is taken is told and done without. */
+function startAdmin(address: AdminAddress, proxy: Proxy, metrics: Metrics, log: LineLog) {
+  try {
+    return serveAdmin(address, { metrics: () => metrics.text(), unready: () => proxy.unready() });
+  } catch (cause) {
+    const at = `${address.host}:${address.port}`;
+    log.warn("no admin", { text: `Cannot serve metrics on ${at}: ${(cause as Error).message}` });
+    return undefined;
+  }
+}
+
 /** Signals that would end the process, and every session with it, by default. */
-function survive(log: LineLog): void {
-  process.on(
-    "SIGHUP",
-    () => log.warn("reload", { text: "reload is not there yet: restart to take changes" }),
-  );
+function survive(log: LineLog, files: WatchedFiles): void {
+  process.on("SIGHUP", () => {
+    log.info("reload", { text: "looking at the plugins' files; for other changes restart" });
+    void files.look();
+  });
   // Who reads the log may go: the lines are then counted as dropped.
   process.on("SIGPIPE", () => {});
 }

@@ -45,6 +45,8 @@ export interface EngineOptions {
   readonly effects?: Partial<Effects>;
   readonly deadlines?: Deadlines;
   readonly after?: After;
+  /** Measures what clients are let wait; as `after` unless given. */
+  readonly wait?: After;
   /** Milliseconds that only ever grow: what `after` goes by. */
   readonly clock?: () => number;
   readonly metrics?: Metrics;
@@ -72,6 +74,7 @@ export class Engine {
   readonly shadowEffects: Effects;
   readonly deadlines: Deadlines;
   readonly after: After;
+  readonly wait: After;
   readonly clock: () => number;
   readonly metrics: Metrics;
   readonly log: (level: "info" | "warn", event: string, fields: LogFields) => void;
@@ -91,6 +94,7 @@ export class Engine {
     };
     this.deadlines = options.deadlines ?? DEADLINES;
     this.after = options.after ?? timer;
+    this.wait = options.wait ?? this.after;
     this.clock = options.clock ?? (() => performance.now());
     this.log = options.log ?? (() => {});
     this.asked = options.asked;

@@ -57,7 +57,7 @@ export interface Policy {
 /**
  * Makes a policy.
  * @param given the settings, or a function that makes them from the environment: mistakes in the variables and in the
- *   settings are then named together
+ *   settings are then named together, and so are those of a SettingsError that it throws
  * @param variables what such a function's environment is read from
  * @throws SettingsError
  */
@@ -67,7 +67,14 @@ export function definePolicy(
 ): Policy {
   if (typeof given !== "function") return completed(given, []);
   const { environment, mistakes } = readEnvironment(variables);
-  return completed(given(environment), mistakes);
+  let options: PolicyOptions;
+  try {
+    options = given(environment);
+  } catch (cause) {
+    if (!(cause instanceof SettingsError)) throw cause;
+    throw new SettingsError([...mistakes, ...cause.mistakes], cause.files ?? environment.tls);
+  }
+  return completed(options, mistakes);
 }
 
 function completed(options: PolicyOptions, earlier: readonly string[]): Policy {

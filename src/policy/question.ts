@@ -230,7 +230,7 @@ export class Question implements ConnectIo, Open {
         }
         resolve(silent);
       };
-      const stopTimer = engine.after(ms, () => heard(true));
+      const stopTimer = engine.wait(ms, () => heard(true));
       const stopListening = dossier.ears.onSpeech(() => heard(false));
     });
   }

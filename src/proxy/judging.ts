@@ -50,7 +50,7 @@ export class Judging implements Ears {
         return now ? act() : this.#session.later(act);
       };
       if (judgement === undefined || judgement.delay === 0) return rule(!late);
-      this.#stopWaiting = this.#around.chain.engine.after(judgement.delay, () => rule(false));
+      this.#stopWaiting = this.#around.chain.engine.wait(judgement.delay, () => rule(false));
     };
     const judgement = this.#around.chain.judge(stage, told(this.#dossier.findings(stage)), this.#dossier);
     if (!(judgement instanceof Promise)) return ruled(judgement, false);

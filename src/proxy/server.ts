@@ -10,6 +10,7 @@ import type { Effects } from "../policy/engine.ts";
 import type { Metrics } from "../policy/metrics.ts";
 import type { Settings } from "../policy/settings.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import { registerFigures } from "./figures.ts";
 import { Counters, type Log, visibleFields } from "./journal.ts";
 import { Offers } from "./offer.ts";
 import { Session } from "./session.ts";
@@ -87,6 +88,13 @@ export class Proxy {
       draining: () => this.#draining,
       now,
     };
+    if (given.metrics !== undefined) registerFigures(given.metrics, this.counters, () => this.sessions);
+  }
+
+  /** Why no mail can be taken now. */
+  unready(): string | undefined {
+    if (this.#draining) return "the proxy is stopping";
+    return this.pool.extensions() === undefined ? "no backend has been seen" : undefined;
   }
 
   /** Learns what the backends offer, then listens. A backend that is down is no reason not to start. */
