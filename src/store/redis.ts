@@ -1,0 +1,140 @@
+/**
+ * The redis driver: what several machines share. Each operation is one command or one script, so it is atomic; a
+ * group's keys carry the group as their hash tag, so that a cluster keeps them in one place.
+ */
+import type {
+  GreylistAnswer,
+  GreylistTriplet,
+  LeaseAnswer,
+  Rate,
+  RateAnswer,
+  Store,
+} from "../policy/effects.ts";
+import { checkCount, checkLease, checkRates, checkTriplet, checkTtl } from "./checked.ts";
+import { DEEDS } from "./deeds.ts";
+import { type OnState, RedisClient } from "./redis_client.ts";
+import type { RedisTarget } from "./redis_url.ts";
+import { STATES } from "./scripts.ts";
+
+/**
+ * Opens a store on Redis. It connects by itself and again for ever; operations fail at once while it is away.
+ * @throws Error where a file for TLS cannot be read
+ */
+export function redisStore(target: RedisTarget, { onState }: { readonly onState: OnState }): Store {
+  return new RedisStore(new RedisClient(target, onState), target.prefix);
+}
+
+class RedisStore implements Store {
+  readonly #client: RedisClient;
+  readonly #prefix: string;
+
+  constructor(client: RedisClient, prefix: string) {
+    this.#client = client;
+    this.#prefix = prefix;
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    return (await this.#client.command(DEEDS.get, "get", [this.#value(key)]) as string | null) ?? undefined;
+  }
+
+  async set(key: string, value: string, ttl: number): Promise<void> {
+    checkTtl(DEEDS.set, ttl);
+    await this.#client.command(DEEDS.set, "set", [this.#value(key), value, "PX", whole(ttl)]);
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#client.command(DEEDS.delete, "del", [this.#value(key)]);
+  }
+
+  async count(key: string, by: number, ttl: number, sliding = false): Promise<number> {
+    checkCount(DEEDS.count, by, ttl);
+    const keys = [this.#value(key)];
+    return await this.#client.script(DEEDS.count, "count", keys, [
+      String(by),
+      whole(ttl),
+      sliding ? "1" : "0",
+    ]) as number;
+  }
+
+  async draw(group: string, rates: readonly Rate[]): Promise<RateAnswer> {
+    checkRates(DEEDS.draw, rates);
+    if (rates.length === 0) return { allowed: true, limiting: -1, retryAfter: 0, remaining: [] };
+    const args = rates.flatMap((
+      { interval, burst, cost },
+    ) => [String(interval), String(burst), String(cost)]);
+    const answer = await this.#client.script(DEEDS.draw, "draw", this.#rates(group, rates), args);
+    const [limiting = 0, wait = 0, ...remaining] = answer as number[];
+    return { allowed: limiting === -1, limiting, retryAfter: wait === -1 ? Infinity : wait, remaining };
+  }
+
+  async refund(group: string, rates: readonly Rate[]): Promise<void> {
+    checkRates(DEEDS.refund, rates);
+    if (rates.length === 0) return;
+    const args = rates.flatMap(({ interval, cost }) => [String(interval), String(cost)]);
+    await this.#client.script(DEEDS.refund, "refund", this.#rates(group, rates), args);
+  }
+
+  async greylist(group: string, triplet: GreylistTriplet): Promise<GreylistAnswer> {
+    checkTriplet(DEEDS.greylist, triplet);
+    const { delay, window, memory, passes, peek } = triplet;
+    const args = [delay, window, memory, passes, peek ? 0 : 1].map(String);
+    const answer = await this.#client.script(DEEDS.greylist, "greylist", this.#lists(group, triplet), args);
+    const [state = 0, wait = 0, age = 0] = answer as number[];
+    return { state: STATES[state] ?? "new", wait, age };
+  }
+
+  async greylistPass(group: string, triplet: GreylistTriplet): Promise<number> {
+    checkTriplet(DEEDS.greylistPass, triplet);
+    const args = [String(triplet.window), String(triplet.memory)];
+    const keys = this.#lists(group, triplet);
+    return await this.#client.script(DEEDS.greylistPass, "greylistPass", keys, args) as number;
+  }
+
+  async lease(key: string, holder: string, limit: number, ttl: number): Promise<LeaseAnswer> {
+    checkLease(DEEDS.lease, limit, ttl);
+    const args = [holder, String(limit), String(ttl)];
+    const answer = await this.#client.script(DEEDS.lease, "lease", [this.#lease(key)], args);
+    const [held, count = 0] = answer as number[];
+    return { held: held === 1, count };
+  }
+
+  async release(key: string, holder: string): Promise<void> {
+    await this.#client.command(DEEDS.release, "zrem", [this.#lease(key), holder]);
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  #value(key: string): string {
+    return `${this.#prefix}value:${key}`;
+  }
+
+  #lease(key: string): string {
+    return `${this.#prefix}lease:${key}`;
+  }
+
+  #rates(group: string, rates: readonly Rate[]): string[] {
+    const start = `${this.#group(group)}rate:`;
+    return rates.map(({ key }) => start + key);
+  }
+
+  #lists(group: string, { key }: GreylistTriplet): string[] {
+    const start = this.#group(group);
+    return [`${start}triplet:${key}`, `${start}passes`];
+  }
+
+  /**
+   * The group as a hash tag. A } would end it early and an empty one would not count as one, which would scatter the group over the
+   * cluster, or let one group's name run into another's keys.
+   */
+  #group(group: string): string {
+    const tag = /[%}]/.test(group) ? group.replaceAll("%", "%25").replaceAll("}", "%7D") : group;
+    return `${this.#prefix}{${tag === "" ? "%" : tag}}:`;
+  }
+}
+
+/** Redis takes whole milliseconds only. */
+function whole(ms: number): string {
+  return String(Math.ceil(ms));
+}

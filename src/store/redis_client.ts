@@ -1,0 +1,275 @@
+/**
+ * The only importer of ioredis: connections that come back by themselves, commands and scripts that end in time.
+ *
+ * An operation that was under way when its connection broke may have been done or not. It fails and is not sent again:
+ * what was drawn twice cannot be told from what was drawn.
+ */
+import { AbstractConnector, Cluster, Command, Redis, type RedisOptions } from "ioredis";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { setImmediate } from "node:timers";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
+import { StoreError } from "../policy/effects.ts";
+import type { RedisTarget } from "./redis_url.ts";
+import { SCRIPTS } from "./scripts.ts";
+
+export type OnState = (state: "ready" | "lost", detail: string) => void;
+export type ScriptName = keyof typeof SCRIPTS;
+
+/** Commands and scripts over one Redis, whatever it consists of. */
+export class RedisClient {
+  readonly #client: Redis | Cluster;
+  readonly #timeout: number;
+  readonly #onState: OnState;
+  #state: "ready" | "lost" | "closed" | undefined;
+  /** Why it is away. */
+  #detail = "it was not reached yet";
+
+  /** @throws Error where a file for TLS cannot be read */
+  constructor(target: RedisTarget, onState: OnState) {
+    this.#timeout = target.timeout;
+    this.#onState = onState;
+    this.#client = dial(target, (detail) => this.#detail = detail);
+    this.#client.on("ready", () => this.#turn("ready", ""));
+    this.#client.on("close", () => this.#turn("lost", this.#detail));
+    // An error that nobody listens to would end the process.
+    this.#client.on("error", (error: Error) => this.#detail = this.#reason(error));
+  }
+
+  /** @throws StoreError (as a rejection) */
+  command(deed: string, name: string, args: readonly string[]): Promise<unknown> {
+    return this.#send(deed, new StoreCommand(name, args));
+  }
+
+  /** @throws StoreError (as a rejection) */
+  script(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return this.#send(deed, new ScriptCommand(scripts[name], keys, args));
+  }
+
+  close(): void {
+    this.#state = "closed";
+    this.#client.disconnect();
+  }
+
+  async #send(deed: string, command: StoreCommand): Promise<unknown> {
+    if (this.#state === "closed") throw new StoreError(deed, "it is closed");
+    // ioredis would queue some operations of a cluster that is away without limit.
+    if (this.#client.status !== "ready") throw new StoreError(deed, `Redis is away (${this.#detail})`);
+    try {
+      return await this.#answer(command, performance.now() + this.#timeout);
+    } catch (error) {
+      // Not the error itself: it carries the command's arguments, which are wire text or, at a handshake, a password.
+      throw new StoreError(deed, this.#reason(error));
+    }
+  }
+
+  async #answer(command: StoreCommand, end: number): Promise<unknown> {
+    command.setTimeout(end - performance.now());
+    this.#client.sendCommand(command);
+    try {
+      return await command.promise;
+    } catch (error) {
+      const again = error instanceof Error && error.message.startsWith("NOSCRIPT")
+        ? command.whole()
+        : undefined;
+      if (again === undefined) throw error;
+      return await this.#answer(again, end);
+    }
+  }
+
+  #turn(state: "ready" | "lost", detail: string): void {
+    if (this.#state === state || this.#state === "closed") return;
+    this.#state = state;
+    this.#onState(state, detail);
+  }
+
+  #reason(error: unknown): string {
+    const last = (error as { lastNodeError?: unknown }).lastNodeError;
+    const text = last instanceof Error
+      ? last.message
+      : error instanceof Error
+      ? error.message
+      : String(error);
+    if (text === "Command timed out") return `Redis did not answer within ${this.#timeout} ms`;
+    if (/^Connection is closed|^Reached the max retries|^Stream isn't writeable/.test(text)) {
+      return "the connection to Redis was lost";
+    }
+    return text;
+  }
+}
+
+/** A command whose answer is text, sent together with the others of its turn of the event loop. */
+class StoreCommand extends Command {
+  constructor(name: string, args: readonly string[]) {
+    super(name, [...args], { replyEncoding: "utf8" });
+    // ioredis describes each command to a diagnostics channel; Bun's always seems to have a listener.
+    this.isTraced = true;
+  }
+
+  override toWritable(socket: object): string | Buffer {
+    gather(socket as Socket);
+    return super.toWritable(socket);
+  }
+
+  /** The same once more, where it was sent by its hash only. */
+  whole(): StoreCommand | undefined {
+    return undefined;
+  }
+}
+
+const gathering = new WeakSet<Socket>();
+
+/** One write to the system for all commands of a turn: it costs as much as all that is done for a command besides. */
+function gather(socket: Socket): void {
+  if (gathering.has(socket)) return;
+  gathering.add(socket);
+  socket.cork();
+  setImmediate(() => {
+    gathering.delete(socket);
+    socket.uncork();
+  });
+}
+
+interface Script {
+  readonly lua: string;
+  readonly sha: string;
+  /** The connections over which it has gone whole. */
+  readonly known: WeakSet<object>;
+}
+
+const scripts = Object.fromEntries(
+  Object.entries(SCRIPTS).map(([name, lua]): [string, Script] => {
+    return [name, { lua, sha: createHash("sha1").update(lua).digest("hex"), known: new WeakSet() }];
+  }),
+) as Readonly<Record<ScriptName, Script>>;
+
+/** A script: whole the first time over a connection, by its hash from then on. In a cluster it may be sent on to another. */
+class ScriptCommand extends StoreCommand {
+  readonly #script: Script;
+  readonly #keys: readonly string[];
+  readonly #args: readonly string[];
+  #socket: object | undefined;
+
+  constructor(script: Script, keys: readonly string[], args: readonly string[]) {
+    super("evalsha", [script.sha, String(keys.length), ...keys, ...args]);
+    this.#script = script;
+    this.#keys = keys;
+    this.#args = args;
+  }
+
+  override toWritable(socket: object): string | Buffer {
+    const { known, lua, sha } = this.#script;
+    this.#socket = socket;
+    [this.name, this.args[0]] = known.has(socket) ? ["evalsha", sha] : ["eval", lua];
+    known.add(socket);
+    return super.toWritable(socket);
+  }
+
+  override whole(): StoreCommand | undefined {
+    if (this.name === "eval") return undefined;
+    if (this.#socket !== undefined) this.#script.known.delete(this.#socket);
+    return new ScriptCommand(this.#script, this.#keys, this.#args);
+  }
+}
+
+type Tell = (detail: string) => void;
+
+function dial(target: RedisTarget, tell: Tell): Redis | Cluster {
+  const { kind, hosts, login, master, sentinelLogin, timeout } = target;
+  const options = {
+    username: login.user,
+    password: login.password,
+    tls: tlsOptions(target),
+    db: target.db,
+    connectionName: "sallyport",
+    // Of the handshake; the operations have the same one of their own.
+    commandTimeout: timeout,
+    // A server that stays silent is left, so that no more operations wait for it.
+    socketTimeout: timeout,
+    connectTimeout: 2 * timeout,
+    disconnectTimeout: timeout,
+    maxLoadingRetryTime: 1000,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+  } satisfies RedisOptions;
+  if (kind === "cluster") return dialCluster(target, options);
+  const single = {
+    ...options,
+    enableOfflineQueue: false,
+    retryStrategy: pause,
+    // The server has become a replica.
+    reconnectOnError: ({ message }) => message.includes("READONLY"),
+  } satisfies RedisOptions;
+  if (kind === "single") return new Redis({ ...single, ...hosts[0], Connector: masterConnector(tell) });
+  return new Redis({
+    ...single,
+    sentinels: [...hosts],
+    name: master,
+    sentinelUsername: sentinelLogin.user,
+    sentinelPassword: sentinelLogin.password,
+    sentinelTLS: options.tls,
+    enableTLSForSentinelMode: options.tls !== undefined,
+    sentinelCommandTimeout: timeout,
+    sentinelRetryStrategy: pause,
+  });
+}
+
+function dialCluster(
+  { hosts, timeout }: RedisTarget,
+  redisOptions: Omit<RedisOptions, "replyMapping">,
+): Cluster {
+  const cluster = new Cluster([...hosts], {
+    redisOptions,
+    clusterRetryStrategy: pause,
+    slotsRefreshTimeout: timeout,
+    // 0: what was under way on a lost connection is not sent again.
+    retryDelayOnFailover: 0,
+    // A node is dialled by the name that its certificate has.
+    dnsLookup: (address, done) => done(null, address),
+  });
+  cluster.on("+node", (node: Redis) => {
+    const asking = node.asking.bind(node);
+    // ioredis does not wait for its answer: lost, it would be a rejection that nobody handles.
+    node.asking = (() => asking().catch(() => "OK")) as typeof node.asking;
+  });
+  return cluster;
+}
+
+/** Milliseconds until a lost connection is tried again: 50 to 100 at first, 1.5 to 3 s at last, by chance. */
+function pause(times: number): number {
+  return Math.min(3000, 50 * 2 ** Math.min(times, 10)) * (0.5 + Math.random() / 2);
+}
+
+/** @throws Error where a file cannot be read */
+function tlsOptions({ tls }: RedisTarget): ConnectionOptions | undefined {
+  if (tls === undefined) return undefined;
+  const files = Object.entries(tls).map(([name, path]) => [name, readFileSync(path, "utf8")]);
+  return Object.fromEntries(files) as ConnectionOptions;
+}
+
+/** Connects to one server, and again where it turns out to be a replica, as ioredis does with Sentinel only. */
+function masterConnector(tell: Tell): NonNullable<RedisOptions["Connector"]> {
+  return class extends AbstractConnector {
+    readonly #options: RedisOptions;
+
+    constructor(options: unknown) {
+      super((options as RedisOptions).disconnectTimeout ?? 0);
+      this.#options = options as RedisOptions;
+    }
+
+    override check({ role }: { readonly role?: string }): boolean {
+      const right = role === undefined || role === "master";
+      if (!right) tell("it is a replica");
+      return right;
+    }
+
+    connect(): Promise<Socket> {
+      const { host = "", port = 0, tls } = this.#options;
+      this.connecting = true;
+      this.stream = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...tls });
+      this.stream.once("error", (error) => this.firstError = error);
+      return Promise.resolve(this.stream);
+    }
+  };
+}
