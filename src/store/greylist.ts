@@ -21,12 +21,8 @@ export function ask(lists: Lists, group: string, triplet: GreylistTriplet, now: 
     return { state: "allowed", wait: 0, age };
   }
   if (known === undefined) {
-    lists.triplets.set(
-      keyIn(group, triplet.key),
-      { first: now, passed: undefined },
-      now + triplet.window,
-      now,
-    );
+    const begun = { first: now, passed: undefined };
+    if (!triplet.peek) lists.triplets.set(keyIn(group, triplet.key), begun, now + triplet.window, now);
     return { state: "new", wait: Math.ceil(triplet.delay), age: 0 };
   }
   const wait = Math.ceil(known.first + triplet.delay - now);
