@@ -4,47 +4,61 @@
  */
 import { parseArgs } from "@std/cli";
 import process from "node:process";
-import { check } from "./cli/check.ts";
-import { serve } from "./cli/serve.ts";
+import { checkCommand } from "./cli/check.ts";
+import { type Command, commandMistakes, type Given, usageOf } from "./cli/command.ts";
+import { explainCommand } from "./cli/explain.ts";
+import { serveCommand } from "./cli/serve.ts";
 import { SettingsError } from "./policy/policy.ts";
 
-const USAGE = `Usage:
-  sallyport serve [POLICY]   run a policy (policies/quickstart.ts unless given)
-  sallyport check POLICY     load and validate a policy, and print what would run
-`;
+const COMMANDS: readonly Command[] = [serveCommand, checkCommand, explainCommand];
+
+const USAGE = [
+  "Usage:",
+  ...COMMANDS.flatMap((command) => [`  ${usageOf(command)}`, `      ${command.about}`]),
+];
 
 function fail(lines: readonly string[]): never {
   process.stderr.write(lines.map((line) => `sallyport: ${line}\n`).join(""));
   process.exit(1);
 }
 
+/** The names of a command's options of one kind. */
+function named(command: Command | undefined, kind: string): string[] {
+  return Object.entries(command?.flags ?? {}).filter(([, flag]) => flag.kind === kind).map(([name]) => name);
+}
+
 async function main(): Promise<void> {
+  const known = COMMANDS.find(({ name }) => name === process.argv[2]);
   const unknown: string[] = [];
-  const { _: words, help } = parseArgs(process.argv.slice(2), {
-    boolean: ["help"],
+  const { _: words, help, ...given } = parseArgs(process.argv.slice(2), {
+    boolean: ["help", ...named(known, "switch")],
+    string: ["_", ...named(known, "text"), ...named(known, "texts")],
+    collect: named(known, "texts"),
     alias: { help: "h" },
-    unknown: (flag: string) => (flag.startsWith("-") ? (unknown.push(flag), false) : true),
+    unknown: (flag: string) => (flag.startsWith("-") && flag !== "-" ? (unknown.push(flag), false) : true),
   });
-  const [command, policy, ...more] = words.map(String);
-  if (help) return void process.stdout.write(USAGE);
+  const [name, ...rest] = words.map(String);
+  if (help) return void process.stdout.write(USAGE.join("\n") + "\n");
+  const command = COMMANDS.find((each) => each.name === name);
   if (unknown.length > 0) {
-    fail([`Cannot take ${unknown.join(", ")}: there is no such option; allowed is --help`]);
+    const flags = Object.keys(command?.flags ?? {}).map((flag) => `--${flag}`);
+    fail([
+      `Cannot take ${unknown.join(", ")}: there is no such option; allowed is ${
+        [...flags, "--help"].join(", ")
+      }`,
+    ]);
   }
-  if (more.length > 0) {
-    fail([`Cannot run ${command} ${[policy, ...more].join(" ")}: allowed is one policy at a time`]);
+  if (name === undefined) fail(USAGE);
+  if (command === undefined) {
+    fail([
+      `Cannot run ${name}: there is no such command; allowed are ${
+        COMMANDS.map((each) => each.name).join(", ")
+      }`,
+    ]);
   }
-  switch (command) {
-    case "serve":
-      return await serve(policy ?? new URL("../policies/quickstart.ts", import.meta.url).pathname);
-    case "check":
-      if (policy !== undefined) return await check(policy);
-      fail(["Cannot check: no policy was given; allowed is one, as in sallyport check policies/pass.ts"]);
-      break;
-    case undefined:
-      return fail(USAGE.trimEnd().split("\n"));
-    default:
-      fail([`Cannot run ${command}: there is no such command; allowed are serve and check`]);
-  }
+  const mistakes = commandMistakes(command, rest, given as Given);
+  if (mistakes.length > 0) fail(mistakes);
+  await command.run(rest, given as Given);
 }
 
 try {

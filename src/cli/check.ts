@@ -12,6 +12,7 @@ import { setUp } from "../policy/set_up.ts";
 import type { Settings } from "../policy/settings.ts";
 import { measured, PLAIN_UNITS, REMARKS, type Unit, UNITS } from "../policy/units.ts";
 import { WatchedFiles } from "./files.ts";
+import type { Command } from "./command.ts";
 import { loadPolicy } from "./load.ts";
 
 /** Prints the effective settings and the plugins of each stage. @throws SettingsError */
@@ -127,3 +128,12 @@ function flow(chain: Chain): string {
 function line(name: string, value: string): string {
   return `  ${name.padEnd(24)} ${value}`;
 }
+
+export const checkCommand: Command = {
+  name: "check",
+  words: "POLICY",
+  count: [1, 1],
+  flags: {},
+  about: "load and validate a policy, and print what would run",
+  run: ([policy]) => check(policy!),
+};

@@ -73,6 +73,6 @@ async function openedDns({ dns }: Settings, metrics: Metrics) {
   return new Resolver({
     servers: dns.length > 0 ? dns : systemServers(),
     now: () => performance.now(),
-    onQuery: ({ type, outcome }) => queries.add(type, outcome),
+    onQuery: ({ type, outcome, source }) => queries.add(type, outcome, source),
   });
 }

@@ -14,6 +14,7 @@ import { startDemo } from "./demo.ts";
 import { sessionBound } from "./descriptors.ts";
 import { openEffects } from "./effects.ts";
 import { WatchedFiles } from "./files.ts";
+import type { Command } from "./command.ts";
 import { loadPolicy } from "./load.ts";
 import { LineLog } from "./log.ts";
 
@@ -118,3 +119,14 @@ function stopSignal(): Promise<void> {
     process.once("SIGINT", () => resolve());
   });
 }
+
+const QUICKSTART = new URL("../../policies/quickstart.ts", import.meta.url).pathname;
+
+export const serveCommand: Command = {
+  name: "serve",
+  words: "[POLICY]",
+  count: [0, 1],
+  flags: {},
+  about: "run a policy (policies/quickstart.ts unless given)",
+  run: ([policy]) => serve(policy ?? QUICKSTART),
+};

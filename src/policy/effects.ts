@@ -141,6 +141,8 @@ export interface GreylistTriplet {
   readonly memory: number;
   /** How many triplets of the group must have passed for the group to be let through unasked; 0: never. */
   readonly passes: number;
+  /** True: a new one is not remembered. */
+  readonly peek?: boolean;
 }
 
 export interface GreylistAnswer {

@@ -6,8 +6,7 @@ import { backendAt } from "../backend/backend.ts";
 import { Pool } from "../backend/pool.ts";
 import type { Listener, Network, TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
-import type { Effects } from "../policy/engine.ts";
-import type { Metrics } from "../policy/metrics.ts";
+import type { EngineOptions } from "../policy/engine.ts";
 import type { Settings } from "../policy/settings.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { registerFigures } from "./figures.ts";
@@ -20,6 +19,12 @@ import type { Surroundings } from "./surroundings.ts";
 const TICK = 500;
 /** Milliseconds that effects under way have at the end. */
 const EFFECTS_END = 3_000;
+
+/** What a proxy is made with besides its settings. */
+export interface ProxyOptions extends Pick<EngineOptions, "effects" | "metrics" | "wait" | "asked"> {
+  /** Whom every client is taken for. */
+  readonly user?: string | undefined;
+}
 
 export class Proxy {
   readonly counters = new Counters();
@@ -47,7 +52,7 @@ export class Proxy {
     tls: TlsIdentity | undefined,
     network: Network,
     log: Log,
-    given: { readonly effects?: Partial<Effects>; readonly metrics?: Metrics } = {},
+    given: ProxyOptions = {},
   ) {
     this.#settings = settings;
     this.#tls = tls;
@@ -84,7 +89,7 @@ export class Proxy {
       log,
       counters: this.counters,
       greeting: reply(220, "", `${hostname} ESMTP Sallyport`),
-      user: undefined,
+      user: given.user,
       draining: () => this.#draining,
       now,
     };

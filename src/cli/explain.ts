@@ -1,0 +1,159 @@
+/**
+ * `sallyport explain POLICY --ip A …`: one made-up session through a policy, and why it came out as it did. The DNS and
+ * the store are the real ones (`--offline`: neither), but nothing is written to the store; the backend is made up and
+ * takes everything; nobody waits for what the policy lets clients wait for.
+ */
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import process from "node:process";
+import type { Asked } from "../policy/engine.ts";
+import { Metrics } from "../policy/metrics.ts";
+import { SettingsError } from "../policy/policy.ts";
+import { setUp } from "../policy/set_up.ts";
+import type { Settings } from "../policy/settings.ts";
+import { Proxy } from "../proxy/server.ts";
+import { latin1Text } from "../smtp/reply.ts";
+import { openEffects } from "./effects.ts";
+import { askedLines, waited } from "./explained.ts";
+import { WatchedFiles } from "./files.ts";
+import type { Command } from "./command.ts";
+import { loadPolicy } from "./load.ts";
+import { lookingStore } from "./looking_store.ts";
+import { MadeUpSession } from "./made_up_session.ts";
+
+/** What the session is like. */
+export interface ExplainOptions {
+  readonly ip: string;
+  readonly helo: string;
+  /** `""` for `<>`. */
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly tls: boolean;
+  readonly auth: string | undefined;
+  readonly offline: boolean;
+  /** A file with a message. */
+  readonly message: string | undefined;
+}
+
+/** Prints the session. @throws SettingsError */
+export async function explain(path: string, options: ExplainOptions): Promise<void> {
+  const message = messageOf(options);
+  const { settings } = await loadPolicy(path);
+  const write = (line: string) => void process.stdout.write(`${line}\n`);
+  const asked: Asked[] = [];
+  const waits: number[] = [];
+  const { effects, close } = await openEffects(
+    options.offline ? { ...settings, store: "memory:" } : settings,
+    QUIET,
+    new Metrics(),
+  );
+  const session = new MadeUpSession(options.ip, options.tls);
+  const proxy = new Proxy(madeUp(settings), undefined, session.network, QUIET, {
+    effects: {
+      ...effects,
+      ...(effects.store === undefined ? {} : { store: lookingStore(effects.store) }),
+      ...(options.offline ? { dns: OFFLINE, fetch: () => Promise.reject(offline()) } : {}),
+    },
+    asked: (one) => void asked.push(one),
+    wait: (ms, callback) => (waits.push(ms), waited(callback)),
+    user: options.auth,
+  });
+  const files = new WatchedFiles();
+  const { mistakes, stop } = await setUp(proxy.chain.plugins, proxy.chain.engine, files, !options.offline);
+  if (mistakes.length > 0) throw new SettingsError(mistakes);
+  write(heading(path, options));
+  try {
+    await proxy.start();
+    for (const { client, replies } of session.steps(commandsOf(options, message))) {
+      if (client !== undefined) write(`C: ${client}`);
+      const lines = await replies();
+      for (const line of askedLines(asked.splice(0))) write(line);
+      for (const ms of waits.splice(0)) write(`   … the client waits ${ms / 1000} s`);
+      for (const line of lines) write(`S: ${line}`);
+    }
+    write("");
+    write(session.outcome());
+  } finally {
+    stop();
+    files.close();
+    await proxy.stop(0);
+    await close();
+  }
+}
+
+const QUIET = { info() {}, warn() {} };
+
+function offline(): Error {
+  return Object.assign(new Error("explain --offline asks nobody"), { temporary: true });
+}
+
+const OFFLINE = {
+  resolve: () => Promise.reject(Object.assign(offline(), { name: "DnsError", code: "ETIMEOUT" })),
+};
+
+/** The policy's settings with a backend that is made up. */
+function madeUp(settings: Settings): Settings {
+  return {
+    ...settings,
+    listen: [{
+      name: settings.listen[0]!.name,
+      endpoint: { host: "192.0.2.25", port: 25 },
+      implicitTls: false,
+    }],
+    backends: [{ name: "made up", endpoint: { host: "192.0.2.26", port: 25 } }],
+    demo: undefined,
+  };
+}
+
+function heading(path: string, { ip, tls, auth, offline }: ExplainOptions): string {
+  const how = [
+    tls ? "TLS" : "no TLS",
+    ...(auth === undefined ? [] : [`as ${auth}`]),
+    ...(offline ? ["offline"] : []),
+  ];
+  return `${path}: a session from ${ip} (${how.join(", ")})`;
+}
+
+function commandsOf({ helo, from, to }: ExplainOptions, message: string): string[] {
+  return [
+    `EHLO ${helo}`,
+    `MAIL FROM:<${from}>`,
+    ...to.map((one) => `RCPT TO:<${one}>`),
+    "DATA",
+    message,
+    "QUIT",
+  ];
+}
+
+/** The message as DATA carries it, its end included. One character per byte. */
+function messageOf({ message, from, to, ip }: ExplainOptions): string {
+  if (isIP(ip) === 0) {
+    throw new SettingsError([`--ip: ${JSON.stringify(ip)} was given; allowed is an IP address`]);
+  }
+  if (message === undefined) return `From: <${from}>\r\nTo: <${to[0]}>\r\nSubject: made up\r\n\r\n.`;
+  let text: string;
+  try {
+    text = latin1Text(readFileSync(message));
+  } catch (cause) {
+    throw new SettingsError([`Cannot read the message ${message}: ${(cause as Error).message}`]);
+  }
+  const lines = text.replace(/\r?\n$/, "").split(/\r?\n/);
+  return [...lines.map((line) => (line.startsWith(".") ? `.${line}` : line)), "."].join("\r\n");
+}
+
+export const explainCommand: Command = {
+  name: "explain",
+  words: "POLICY [MESSAGE.eml]",
+  count: [1, 2],
+  flags: {
+    ip: { kind: "text", required: true, shown: "ADDRESS" },
+    helo: { kind: "text", required: true, shown: "NAME" },
+    from: { kind: "text", required: true, shown: "ADDRESS" },
+    to: { kind: "texts", required: true, shown: "ADDRESS" },
+    auth: { kind: "text", shown: "USER" },
+    tls: { kind: "switch" },
+    offline: { kind: "switch" },
+  },
+  about: "run one made-up session through a policy, and say why it came out as it did",
+  run: ([policy, message], given) => explain(policy!, { ...(given as unknown as ExplainOptions), message }),
+};

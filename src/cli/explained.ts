@@ -1,0 +1,66 @@
+/**
+ * What plugins said, in lines for people.
+ */
+import type { Action } from "../policy/action.ts";
+import type { Asked } from "../policy/engine.ts";
+import type { Verdict } from "../policy/verdict.ts";
+import { visible } from "../proxy/journal.ts";
+
+/** A line for each question, and one for each thing that came of it besides. */
+export function askedLines(asked: readonly Asked[]): string[] {
+  return asked.flatMap(({ plugin, stage, mode, parts, failure, ms }) => {
+    const said = parts.filter(isVerdict).map(verdictText);
+    const failed = failure === undefined ? [] : [`failed (${failure.kind}: ${causeText(failure.cause)})`];
+    const words = [...failed, ...said].join(", ") || "no objection";
+    const shown = `${plugin} at ${stage}${mode === "shadow" ? " (shadow)" : ""}`;
+    const line = `   ${shown.padEnd(28)} ${words}  [${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms]`;
+    return [line, ...parts.flatMap((part) => (isVerdict(part) ? [] : actionLines(part)))];
+  });
+}
+
+const VERDICTS: readonly string[] = ["accept", "delay", "defer", "reject", "disconnect"];
+
+function isVerdict(part: Verdict | Action): part is Verdict {
+  return VERDICTS.includes(part.kind);
+}
+
+function verdictText(verdict: Verdict): string {
+  switch (verdict.kind) {
+    case "accept":
+      return "accept";
+    case "delay":
+      return `delay ${verdict.ms / 1000} s`;
+    case "disconnect":
+      return `disconnect: 421 4.${verdict.enhanced} ${verdict.text}`;
+    default: {
+      const { kind, code, enhanced, text } = verdict;
+      return `${kind}: ${code} ${Math.floor(code / 100)}.${enhanced} ${text}`;
+    }
+  }
+}
+
+function actionLines(action: Action): string[] {
+  const line = (text: string) => [`      ${visible(text)}`];
+  switch (action.kind) {
+    case "finding":
+      return line(`found ${action.key.name}: ${JSON.stringify(action.value)}`);
+    case "score":
+      return line(`score ${action.points > 0 ? "+" : ""}${action.points}: ${action.reason}`);
+    case "note":
+      return line(`${action.name}: ${action.value}`);
+    case "header":
+      return line(`adds ${action.name}: ${action.value}`);
+    default:
+      return [];
+  }
+}
+
+function causeText(cause: unknown): string {
+  return visible(cause instanceof Error ? cause.message : String(cause));
+}
+
+/** Goes on at once. */
+export function waited(callback: () => void): () => void {
+  const going = setTimeout(callback, 0);
+  return () => clearTimeout(going);
+}
