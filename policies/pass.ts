@@ -3,7 +3,7 @@
  * rules only.
  */
 import { definePolicy } from "sallyport";
-import { relayDomains } from "../plugins/relay_domains.ts";
+import { relayGate } from "../plugins/relay_gate/mod.ts";
 
 export default definePolicy(({ hostname, listen, backends, tls, relayDomains: domains, notices }) => ({
   hostname,
@@ -14,7 +14,7 @@ export default definePolicy(({ hostname, listen, backends, tls, relayDomains: do
   dial: "mail",
   // Who may connect how often is the backend's matter too, and before us may stand a load balancer.
   sessionsPerClient: Infinity,
-  plugins: domains === undefined ? [] : [relayDomains({ domains })],
+  plugins: domains === undefined ? [] : [relayGate({ domains })],
   notices: domains === undefined
     ? [
       ...notices,

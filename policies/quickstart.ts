@@ -3,7 +3,7 @@
  * behind it that puts what arrives into the Maildir `./mail`.
  */
 import { definePolicy } from "sallyport";
-import { relayDomains } from "../plugins/relay_domains.ts";
+import { relayGate } from "../plugins/relay_gate/mod.ts";
 
 export default definePolicy(({ hostname, listen, backends, tls, relayDomains: domains, notices }) => ({
   hostname,
@@ -11,6 +11,6 @@ export default definePolicy(({ hostname, listen, backends, tls, relayDomains: do
   backends,
   tls,
   demo: backends.length === 0 ? "mail" : undefined,
-  plugins: domains === undefined ? [] : [relayDomains({ domains })],
+  plugins: domains === undefined ? [] : [relayGate({ domains })],
   notices,
 }));

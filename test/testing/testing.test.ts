@@ -2,7 +2,7 @@
  * `sallyport/testing`: a plugin is asked as the proxy asks it, and a test that could not fail is refused.
  */
 import { describe, expect, test } from "bun:test";
-import { relayDomains } from "../../plugins/relay_domains.ts";
+import { relayGate } from "../../plugins/relay_gate/mod.ts";
 import {
   accept,
   defer,
@@ -132,8 +132,8 @@ describe("facts:", () => {
   });
 });
 
-describe("relay-domains:", () => {
-  const plugin = relayDomains({ domains: ["mx.example", "BÜCHER.example"] });
+describe("relay-gate:", () => {
+  const plugin = relayGate({ domains: ["mx.example", "BÜCHER.example"] });
   const cases: readonly (readonly [string, boolean])[] = [
     ["b@mx.example", true],
     ["b@MX.Example", true],
