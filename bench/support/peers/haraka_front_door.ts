@@ -5,7 +5,6 @@
  */
 import { listZones, type Sources } from "../front_door_scene.ts";
 import type { Peer } from "../peer.ts";
-
 import { haraka, installed, startHaraka } from "./haraka.ts";
 
 /** What limit and greylist are built on. As a plugin of its own it would publish every finding, 63 a session. */

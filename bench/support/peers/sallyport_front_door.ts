@@ -1,7 +1,6 @@
 /** Sallyport with the checks of `policies/front_door.ts`; see `front_door_policy.ts` for what differs. */
-import { type Peer } from "../peer.ts";
+import type { Peer } from "../peer.ts";
 import { listZones, ourDomain, type Sources } from "../front_door_scene.ts";
-
 import { sallyport, startSallyport } from "./sallyport.ts";
 
 export function sallyportFrontDoor({ nameServer, redis }: Sources): Peer {
