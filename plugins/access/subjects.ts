@@ -3,7 +3,7 @@
  * case, no final dot, the ASCII form of an international name (RFC 5890 §2.3.2.1), no needless quotes.
  */
 import { domainToASCII } from "node:url";
-import { type Path, readNetwork, utf8Text } from "sallyport";
+import { clientPrefix, type Path, readNetwork, utf8Text } from "sallyport";
 
 /** The octets of an address, one character each; undefined for what is none. */
 export function clientOctets(host: string): string | undefined {
@@ -13,11 +13,19 @@ export function clientOctets(host: string): string | undefined {
 
 /** A host name, a domain or an address literal; `text` is decoded. */
 export function plainName(text: string): string {
+  if (text.startsWith("[")) return plainLiteral(text) ?? text.toLowerCase();
   const name = text.endsWith(".") ? text.slice(0, -1) : text;
   if (!/[^ -~]/.test(name)) return name.toLowerCase();
   // Elsewhere the runtimes' own forms differ, so they are asked about nothing but names.
   const ascii = /^[\p{L}\p{M}\p{N}._-]+$/u.test(name) ? domainToASCII(name) : "";
   return /^[a-z0-9._-]+$/.test(ascii) ? ascii : name.normalize("NFC").toLowerCase();
+}
+
+/** An address literal with its address in one form (RFC 5321 §4.1.3); undefined for what is none. */
+export function plainLiteral(text: string): string | undefined {
+  const address = /^\[(?:ipv6:)?([0-9a-f:.]+)\]$/i.exec(text)?.[1];
+  if (address === undefined || readNetwork(address) === undefined) return undefined;
+  return `[${clientPrefix(address, 32, 128)}]`;
 }
 
 /** `local@domain`, `postmaster@` where it has no domain, "" for the null path. */

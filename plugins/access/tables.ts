@@ -3,7 +3,7 @@
  * the nearest, and the price does not grow with the list.
  */
 import { NETWORK_FORMS, readNetwork } from "sallyport";
-import { plainLocalPart, plainName } from "./subjects.ts";
+import { plainLiteral, plainLocalPart, plainName } from "./subjects.ts";
 
 /** What lists are about. */
 export const KINDS = ["clients", "reverse", "helo", "senders", "recipients"] as const;
@@ -39,7 +39,7 @@ export function tableOf(kind: Kind): Table {
     case "reverse":
       return new NameTable(isName);
     case "helo":
-      return new NameTable((written) => NAME.test(written) || LITERAL.test(written));
+      return new NameTable((written) => NAME.test(written) || isLiteral(written));
     case "senders":
     case "recipients":
       return new MailboxTable(kind === "senders");
@@ -102,7 +102,10 @@ function prefix(octets: string, bits: number): string {
 
 /** A name's labels: letters of any script, digits, hyphens, underscores. */
 const NAME = /^\.?[\p{L}\p{M}\p{N}_-]+(\.[\p{L}\p{M}\p{N}_-]+)*\.?$/u;
-const LITERAL = /^\[[!-Z^-~]+\]$/;
+
+function isLiteral(written: string): boolean {
+  return plainLiteral(written) !== undefined;
+}
 
 /** What ends in a number is an address (RFC 3696 §2). */
 function isName(written: string): boolean {
@@ -147,7 +150,7 @@ function suffixed(written: string): string {
 class MailboxTable implements Table {
   readonly #null: boolean;
   readonly #mailboxes = new Map<string, Entry>();
-  readonly #domains = new NameTable((written) => isName(written) || LITERAL.test(written));
+  readonly #domains = new NameTable((written) => isName(written) || isLiteral(written));
 
   /** @param hasNull the null path is one of them */
   constructor(hasNull: boolean) {
@@ -183,5 +186,5 @@ class MailboxTable implements Table {
 const LOCAL_PART = /^([^\s"<>@]+|"(\\.|[^"\\])*")$/;
 
 function isDomain(text: string): boolean {
-  return !text.startsWith(".") && (isName(text) || LITERAL.test(text));
+  return !text.startsWith(".") && (isName(text) || isLiteral(text));
 }

@@ -162,7 +162,7 @@ describe("reverse names:", () => {
 describe("HELO:", () => {
   const plugin = access({
     allow: { helo: ["relay.bulk.example", "xn--mller-kva.example"] },
-    deny: { helo: ["ylmf-pc", ".bulk.example", "[192.0.2.1]"] },
+    deny: { helo: ["ylmf-pc", ".bulk.example", "[192.0.2.1]", "[IPv6:2001:db8::1]"] },
   });
   const cases: readonly (readonly [name: string, came: string | undefined])[] = [
     ["YLMF-PC", HELO],
@@ -171,6 +171,9 @@ describe("HELO:", () => {
     ["a.bulk.example", HELO],
     ["relay.bulk.example", "access: helo relay.bulk.example"],
     ["[192.0.2.1]", HELO],
+    ["[IPv6:::FFFF:192.0.2.1]", HELO],
+    ["[ipv6:2001:DB8:0:0::1]", HELO],
+    ["[2001:db8::2]", undefined],
     ["m\xc3\xbcller.example", "access: helo xn--mller-kva.example"],
     ["\xff\xfe", undefined],
   ];
@@ -323,6 +326,10 @@ describe("mistakes in the options are named with what is allowed:", () => {
     [
       { deny: { senders: ["a@.example.org"] } },
       `options.deny.senders[0]: "a@.example.org" was given; ${MAILBOX}, or <> for the null sender`,
+    ],
+    [
+      { deny: { senders: ["a@[mx.example]"] } },
+      `options.deny.senders[0]: "a@[mx.example]" was given; ${MAILBOX}, or <> for the null sender`,
     ],
     [{ deny: { recipients: ["<>"] } }, `options.deny.recipients[0]: "<>" was given; ${MAILBOX}`],
     [
