@@ -5,7 +5,7 @@ import type { Action } from "./action.ts";
 import { Circuit } from "./circuit.ts";
 import { type Dns, DnsError, type Io, type LogFields, type Store, StoreError } from "./effects.ts";
 import type { FailureKind } from "./failure.ts";
-import { Metrics } from "./metrics.ts";
+import { type Distribution, type Histogram, Metrics } from "./metrics.ts";
 import type { Plugin } from "./plugin.ts";
 import { shadowed } from "./shadow_store.ts";
 import type { Stage } from "./stages.ts";
@@ -56,6 +56,13 @@ export interface EngineOptions {
   readonly asked?: (asked: Asked) => void;
 }
 
+/** What the engine keeps of one plugin. */
+export interface PluginRecord {
+  readonly circuit: Circuit;
+  /** How long it takes, by stage. */
+  readonly seconds: { [S in Stage]?: Distribution };
+}
+
 export const DEADLINES: Deadlines = {
   connect: 5_000,
   helo: 5_000,
@@ -79,10 +86,10 @@ export class Engine {
   readonly metrics: Metrics;
   readonly log: (level: "info" | "warn", event: string, fields: LogFields) => void;
   readonly asked: ((asked: Asked) => void) | undefined;
-  readonly #circuits = new Map<string, Circuit>();
+  readonly #records = new Map<string, PluginRecord>();
   readonly #verdicts;
   readonly #failures;
-  readonly #seconds;
+  readonly #seconds: Histogram;
   readonly #shadow;
 
   constructor(options: EngineOptions = {}) {
@@ -123,25 +130,29 @@ export class Engine {
       "gauge",
       "sallyport_circuit_open",
       "1 where a plugin is not asked since it keeps failing.",
-      () => [...this.#circuits].map(([plugin, { open }]) => ({ labels: { plugin }, value: open ? 1 : 0 })),
+      () =>
+        [...this.#records].map(([plugin, { circuit }]) => ({
+          labels: { plugin },
+          value: circuit.open ? 1 : 0,
+        })),
     );
   }
 
-  circuit(plugin: string): Circuit {
-    let circuit = this.#circuits.get(plugin);
-    if (circuit === undefined) this.#circuits.set(plugin, circuit = new Circuit());
-    return circuit;
+  record(plugin: string): PluginRecord {
+    let record = this.#records.get(plugin);
+    if (record === undefined) this.#records.set(plugin, record = { circuit: new Circuit(), seconds: {} });
+    return record;
   }
 
   /** A plugin has answered, in `ms` milliseconds; `held`: without letting go of the event loop. */
-  succeeded(plugin: Plugin, stage: Stage, ms: number, held: boolean): void {
-    this.#seconds.observe(ms / 1000, plugin.name, stage);
+  succeeded({ name }: Plugin, record: PluginRecord, stage: Stage, ms: number, held: boolean): void {
+    (record.seconds[stage] ??= this.#seconds.of(name, stage)).observe(ms / 1000);
     if (held && ms > BLOCKING) {
-      this.log("warn", "plugin blocks", { plugin: plugin.name, stage, ms: Math.round(ms) });
-      this.#failures.add(plugin.name, stage, "blocks");
-      return this.#tripped(plugin.name);
+      this.log("warn", "plugin blocks", { plugin: name, stage, ms: Math.round(ms) });
+      this.#failures.add(name, stage, "blocks");
+      return this.#tripped(name);
     }
-    if (this.circuit(plugin.name).succeeded()) this.log("info", "circuit closed", { plugin: plugin.name });
+    if (record.circuit.succeeded()) this.log("info", "circuit closed", { plugin: name });
   }
 
   /** @param counts false: the failure says nothing of the plugin, and its circuit does not hear of it */
@@ -157,11 +168,11 @@ export class Engine {
     const text = cause instanceof Error ? cause.message : String(cause);
     this.log("warn", "plugin failed", { id, plugin: plugin.name, stage, kind, cause: text });
     if (counts) this.#tripped(plugin.name);
-    else this.circuit(plugin.name).dropped();
+    else this.record(plugin.name).circuit.dropped();
   }
 
   #tripped(plugin: string): void {
-    if (!this.circuit(plugin).failed(this.clock())) return;
+    if (!this.record(plugin).circuit.failed(this.clock())) return;
     this.log("warn", "circuit open", { plugin, text: "it keeps failing, and is not asked for a while" });
   }
 

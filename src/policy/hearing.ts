@@ -20,6 +20,8 @@ export class Hearing {
   /** Milliseconds that the client is to wait for its answer. */
   delay = 0;
   accepted = false;
+  /** The engine's clock, as of the last answer: reading it costs as much as asking a plugin. */
+  now: number;
   readonly #layer: Layer;
   #order = Infinity;
   /** When the stage's time began, and for how long it has stood still. */
@@ -31,9 +33,10 @@ export class Hearing {
     dossier: Dossier,
     stage: Stage,
     facts: Stages[Stage],
-    { mode = "enforce", layer = dossier.scopes.of(stage), began = engine.clock(), paused = 0 }: {
+    { mode = "enforce", layer = dossier.scopes.of(stage), now = engine.clock(), began = now, paused = 0 }: {
       readonly mode?: Mode;
       readonly layer?: Layer;
+      readonly now?: number;
       readonly began?: number;
       readonly paused?: number;
     } = {},
@@ -44,13 +47,14 @@ export class Hearing {
     this.facts = facts;
     this.mode = mode;
     this.#layer = layer;
+    this.now = now;
     this.#began = began;
     this.#paused = paused;
   }
 
   /** Milliseconds that are left of the stage's time. */
-  left(): number {
-    return this.engine.deadlines[this.stage] + this.#paused - (this.engine.clock() - this.#began);
+  left(now: number): number {
+    return this.engine.deadlines[this.stage] + this.#paused - (now - this.#began);
   }
 
   /** So much of the time did not count. */
@@ -85,6 +89,7 @@ export class Hearing {
     if (branch.verdict !== undefined) this.decide(branch.verdict, branch.by!, branch.#order);
     this.delay = Math.max(this.delay, branch.delay);
     this.accepted ||= branch.accepted;
+    this.now = Math.max(this.now, branch.now);
     this.#paused = Math.max(this.#paused, branch.#paused);
   }
 

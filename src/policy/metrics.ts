@@ -59,13 +59,31 @@ const OTHER = "other";
 /** Upper bounds in seconds: what a check costs, from nothing to its deadline. */
 const BOUNDS: readonly number[] = [0.0001, 0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30];
 
+/** The distribution of one combination of label values. */
+export class Distribution {
+  readonly values: LabelValues;
+  readonly counts: number[] = new Array(BOUNDS.length + 1).fill(0);
+  sum = 0;
+
+  constructor(values: LabelValues) {
+    this.values = values;
+  }
+
+  observe(seconds: number): void {
+    let bucket = 0;
+    while (bucket < BOUNDS.length && seconds > BOUNDS[bucket]!) bucket++;
+    this.counts[bucket]!++;
+    this.sum += seconds;
+  }
+}
+
 /** How long something takes, one distribution for each combination of label values. */
 export class Histogram implements Family {
   readonly kind = "histogram";
   readonly name: string;
   readonly help: string;
   readonly #labels: readonly string[];
-  readonly #all = new Map<string, { readonly values: LabelValues; readonly counts: number[]; sum: number }>();
+  readonly #all = new Map<string, Distribution>();
 
   constructor(name: string, help: string, labels: readonly string[]) {
     this.name = name;
@@ -73,16 +91,12 @@ export class Histogram implements Family {
     this.#labels = labels;
   }
 
-  observe(seconds: number, ...values: LabelValues): void {
+  /** To be kept by whoever observes often. */
+  of(...values: LabelValues): Distribution {
     const key = values.join("\0");
     let one = this.#all.get(key);
-    if (one === undefined) {
-      this.#all.set(key, one = { values, counts: new Array(BOUNDS.length + 1).fill(0), sum: 0 });
-    }
-    let bucket = 0;
-    while (bucket < BOUNDS.length && seconds > BOUNDS[bucket]!) bucket++;
-    one.counts[bucket]!++;
-    one.sum += seconds;
+    if (one === undefined) this.#all.set(key, one = new Distribution(values));
+    return one;
   }
 
   lines(): string[] {

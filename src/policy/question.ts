@@ -5,7 +5,7 @@
 import { type Action, readOpinion } from "./action.ts";
 import type { ConnectIo, Dns, PluginLog, Store } from "./effects.ts";
 import type { Open } from "./dossier.ts";
-import type { Effects } from "./engine.ts";
+import type { Effects, PluginRecord } from "./engine.ts";
 import { costOf, type FailureKind, failureKind } from "./failure.ts";
 import type { Hearing } from "./hearing.ts";
 import { pluginLog } from "./plugin_log.ts";
@@ -23,6 +23,7 @@ const NO_PARTS: Parts = [];
 export class Question implements ConnectIo, Open {
   readonly #hearing: Hearing;
   readonly #plugin: Plugin;
+  readonly #record: PluginRecord;
   readonly #began: number;
   #abort: AbortController | undefined;
   /** Why the plugin need not go on. */
@@ -38,14 +39,15 @@ export class Question implements ConnectIo, Open {
   constructor(hearing: Hearing, plugin: Plugin) {
     this.#hearing = hearing;
     this.#plugin = plugin;
-    this.#began = hearing.engine.clock();
+    this.#record = hearing.engine.record(plugin.name);
+    this.#began = hearing.now;
   }
 
   /** Asks. Only a plugin that waits makes it a promise. */
   ask(): Parts | Promise<Parts> {
     const { engine, stage, facts } = this.#hearing;
-    if (!engine.circuit(this.#plugin.name).admits(this.#began)) return this.#cost("temporary");
-    if (this.#hearing.left() <= 0) {
+    if (!this.#record.circuit.admits(this.#began)) return this.#cost("temporary");
+    if (this.#hearing.left(this.#began) <= 0) {
       return this.#failed("timeout", new Error("not asked: the stage's time was over"), false);
     }
     let opinion: unknown;
@@ -77,8 +79,8 @@ export class Question implements ConnectIo, Open {
 
   #watch(): void {
     if (this.#listening > 0 || this.#over || this.#resolve === undefined) return;
-    this.#cancel = this.#hearing.engine.after(Math.max(0, Math.ceil(this.#hearing.left())), () => {
-      const { engine, stage } = this.#hearing;
+    const { engine, stage } = this.#hearing;
+    this.#cancel = engine.after(Math.max(0, Math.ceil(this.#hearing.left(engine.clock()))), () => {
       const cause = new Error(`no verdict within ${engine.deadlines[stage]} ms`);
       this.#settle(this.#failed("timeout", cause, !this.#askedDns));
       this.#stop(cause);
@@ -87,7 +89,7 @@ export class Question implements ConnectIo, Open {
 
   abandon(): void {
     if (this.#over) return;
-    this.#hearing.engine.circuit(this.#plugin.name).dropped();
+    this.#record.circuit.dropped();
     // Nobody hears this verdict. It is a refusal all the same: what nobody judged must not go on.
     this.#settle([defer("4.4.2", "The client has left")]);
     this.#stop(new Error("the client has left"));
@@ -118,8 +120,9 @@ export class Question implements ConnectIo, Open {
     }
     this.#over = true;
     const { engine, stage } = this.#hearing;
-    const ms = engine.clock() - this.#began;
-    engine.succeeded(this.#plugin, stage, ms, held);
+    const now = this.#hearing.now = engine.clock();
+    const ms = now - this.#began;
+    engine.succeeded(this.#plugin, this.#record, stage, ms, held);
     if (engine.asked !== undefined) this.#tell(parts, undefined, ms);
     return parts;
   }
@@ -130,7 +133,8 @@ export class Question implements ConnectIo, Open {
     this.#over = true;
     engine.failed(this.#plugin, stage, dossier.id, { kind, cause }, counts);
     const parts = this.#cost(kind);
-    engine.asked && this.#tell(parts, { kind, cause }, engine.clock() - this.#began);
+    const now = this.#hearing.now = engine.clock();
+    if (engine.asked !== undefined) this.#tell(parts, { kind, cause }, now - this.#began);
     return parts;
   }
 

@@ -123,7 +123,7 @@ describe("the circuit", () => {
     }))();
     const { engine } = chain.chain;
     const again = new SessionChain([waits]);
-    const circuit = again.chain.engine.circuit("shaky");
+    const circuit = again.chain.engine.record("shaky").circuit;
     for (let i = 0; i < 10; i++) circuit.failed(engine.clock());
     await again.pass(30_000);
     const judged = again.judge("mail");

@@ -12,7 +12,7 @@ test("a counter, a reading and a histogram", () => {
   counter.add("y", "");
   metrics.reading("gauge", "b", "Reads b.", () => [{ value: 7 }, { labels: { of: "c" }, value: 0.5 }]);
   const seconds = metrics.histogram("c_seconds", "Times c.", ["of"]);
-  for (const value of [0.00005, 0.0001, 0.7, 100]) seconds.observe(value, "d");
+  for (const value of [0.00005, 0.0001, 0.7, 100]) seconds.of("d").observe(value);
   expect(metrics.text()).toBe(
     `# HELP a_total Counts a.
 # TYPE a_total counter
