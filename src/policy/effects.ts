@@ -218,7 +218,7 @@ export interface Io {
   readonly store: Store;
   /** This process's own: never away, gone with the process. */
   readonly local: Store;
-  /** As the runtime's; ends when `signal` fires. */
+  /** As the runtime's, but that it ends when `signal` fires, and throws `Unavailable` where nobody can be reached. */
   fetch(url: string | URL, init?: RequestInit): Promise<Response>;
   /** Milliseconds since 1970. */
   now(): number;

@@ -4,7 +4,7 @@
 import type { Action } from "./action.ts";
 import { Circuit } from "./circuit.ts";
 import { type Dns, DnsError, type Io, type LogFields, type Store, StoreError } from "./effects.ts";
-import type { FailureKind } from "./failure.ts";
+import { type FailureKind, Unavailable } from "./failure.ts";
 import { type Distribution, type Histogram, Metrics } from "./metrics.ts";
 import type { Plugin } from "./plugin.ts";
 import { shadowed } from "./shadow_store.ts";
@@ -93,7 +93,8 @@ export class Engine {
   readonly #shadow;
 
   constructor(options: EngineOptions = {}) {
-    this.effects = { ...ABSENT, ...options.effects };
+    const effects = { ...ABSENT, ...options.effects };
+    this.effects = { ...effects, fetch: reaching(effects.fetch) };
     this.shadowEffects = {
       ...this.effects,
       store: shadowed(this.effects.store),
@@ -193,6 +194,18 @@ export class Engine {
     ])
       .add(plugin, ...names.map((each) => labels[each]!));
   }
+}
+
+/** A server that cannot be reached is a temporary failure, as it is with the DNS and the store. */
+function reaching(fetch: Io["fetch"]): Io["fetch"] {
+  return async (url, init) => {
+    try {
+      return await fetch(url, init);
+    } catch (cause) {
+      if (!(cause instanceof TypeError) || !URL.canParse(String(url))) throw cause;
+      throw new Unavailable(`Cannot fetch from ${new URL(url).host}: ${cause.message}`, { cause });
+    }
+  };
 }
 
 const noDns: Dns = {

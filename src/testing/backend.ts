@@ -3,16 +3,11 @@
  * taken out. It answers nothing by itself but the greeting and EHLO, and those only if it is told to.
  */
 import { latin1, latin1Text } from "../smtp/reply.ts";
+import { addedFields } from "./added_fields.ts";
 import type { FakeWire } from "./network.ts";
 
-/** The field that the proxy puts before a message: RFC 5321 §4.4, and nothing else. */
-const TRACE = new RegExp(
-  "^Received: from [^\\r\\n]+\\r\\n(?:\\t\\(TLS[^\\r\\n]*\\)\\r\\n)?" +
-    "\\tby [a-z0-9.]+ \\(Sallyport\\) with (?:UTF8SMTP|ESMTP|SMTP)S?A? id [0-9A-Z]{10}-\\d+" +
-    "(?:\\r\\n\\tfor <[^<>\\r\\n]+>)?;\\r\\n\\t[A-Z][a-z]{2}, \\d{1,2} [A-Z][a-z]{2} \\d{4} \\d\\d:\\d\\d:\\d\\d \\+0000\\r\\n",
-);
-/** Longer than any trace field: whoever has shown so much without one has none. */
-const TRACE_LIMIT = 2000;
+/** Longer than the fields that the proxy adds: whoever has shown so much without a trace field has none. */
+const TRACE_LIMIT = 20_000;
 
 /** What stands where a trace field should be and is not. */
 export const NO_TRACE = "(no trace field)";
@@ -112,11 +107,11 @@ export class FakeBackend {
   }
 
   #readTrace(): boolean {
-    const match = TRACE.exec(this.#raw);
-    if (!match && this.#raw.length < TRACE_LIMIT && !this.#raw.includes("\r\n.\r\n")) return false;
+    const found = addedFields(this.#raw);
+    if (!found && this.#raw.length < TRACE_LIMIT && !this.#raw.includes("\r\n.\r\n")) return false;
     this.#traceDue = false;
-    this.trace = match?.[0];
-    if (match) this.#raw = this.#raw.slice(match[0].length);
+    this.trace = found?.trace;
+    if (found) this.#raw = found.added + this.#raw.slice(found.added.length + found.trace.length);
     else this.seen += NO_TRACE;
     return true;
   }

@@ -1,18 +1,30 @@
 /**
- * Plays the steps of a transcript on a scene, in one of the three ways, and holds what is seen against them.
+ * Plays the steps of a transcript on a scene, in one of three ways, and holds what is seen against them.
  */
-import { REST, shown, type Step } from "./script.ts";
-import type { Scene } from "./scene.ts";
+import { setTimeout } from "node:timers";
 import type { FakeBackend } from "./backend.ts";
+import { type Instead, mismatch } from "./mismatch.ts";
+import { answersDial, isBarrier, isCause, parts, runs } from "./pieces.ts";
+import type { Scene } from "./scene.ts";
+import { matches, REST, type Step } from "./script.ts";
 
 /** The ways of playing. */
 export const WAYS = ["whole", "byte by byte", "pipelined"] as const;
 export type Way = typeof WAYS[number];
 
 /** What a stage direction does. */
-export type Direction = (scene: Scene) => void;
+export type Direction = (scene: Scene) => void | Promise<void>;
 
-const MILLISECONDS = new Map([["millisecond", 1], ["second", 1000], ["minute", 60_000], ["hour", 3_600_000]]);
+const MILLISECONDS = new Map([
+  ["millisecond", 1],
+  ["second", 1000],
+  ["minute", 60_000],
+  ["hour", 3_600_000],
+  ["day", 86_400_000],
+]);
+const ORDINALS = ["first", "second", "third", "fourth"];
+/** Turns of a real timer for what no clock of ours moves: a key that is derived, a library that takes its time. */
+const PATIENCE = 500;
 
 export class Player {
   readonly #scene: Scene;
@@ -52,6 +64,7 @@ export class Player {
       ["then", () => {}],
       ["meanwhile", () => {}],
       ["drain", (scene) => scene.drain()],
+      ["a client connects", (scene) => void scene.call()],
       ["the backend stops reading", () => this.#current().wire.read(0)],
       ["the backend reads again", () => this.#current().wire.read()],
       ["the client stops reading", ({ wire }) => wire.read(0)],
@@ -160,12 +173,26 @@ export class Player {
   async #direct(words: string): Promise<void> {
     const scene = this.#scene;
     const [, count, unit] = /^(\d+) (\w+?)s? pass(?:es)?$/.exec(words) ?? [];
-    const [, place, name] = /^on (?:the (first|second|third) connection|([a-z]+))$/.exec(words) ?? [];
-    if (count !== undefined) return scene.pass(Number(count) * MILLISECONDS.get(unit!)!);
-    if (place !== undefined) this.#backend = scene.connections[["first", "second", "third"].indexOf(place)];
-    else if (name !== undefined) this.#backend = scene.connections.findLast((one) => one.name === name);
-    else (this.#directions.get(words) ?? this.#fail(`nothing is known of (${words})`))(scene);
+    const milliseconds = MILLISECONDS.get(unit ?? "");
+    if (milliseconds !== undefined) return scene.pass(Number(count) * milliseconds);
+    const [, from] = /^a client connects from (\S+)$/.exec(words) ?? [];
+    const own = this.#directions.get(words);
+    if (from !== undefined) scene.call(from);
+    else if (own !== undefined) await own(scene);
+    else if (!this.#turn(words)) this.#fail(`nothing is known of (${words})`);
     await scene.rest();
+  }
+
+  /** `(on …)`: who is spoken of from now on. */
+  #turn(words: string): boolean {
+    const [, ordinal = "", what, name] = /^on (?:the (\w+) (connection|client)|([a-z]+))$/.exec(words) ?? [];
+    const { connections, clients } = this.#scene;
+    const index = ORDINALS.indexOf(ordinal);
+    if (name !== undefined) this.#backend = connections.findLast((one) => one.name === name);
+    else if (what === "connection") this.#backend = connections[index];
+    else if (clients[index] !== undefined) this.#scene.client = clients[index];
+    else return false;
+    return true;
   }
 
   // ---- what is seen ----
@@ -180,12 +207,24 @@ export class Player {
     return connections[this.#backend === undefined ? 0 : connections.indexOf(this.#backend) + 1];
   }
 
-  #heard(step: Step): void {
-    const { heard, wire } = this.#scene;
-    if (step.word !== undefined) return this.#endOf(wire, step.word, "the client's connection");
+  async #heard(step: Step): Promise<void> {
+    if (step.word !== undefined) return this.#endOf(this.#scene.wire, step.word, "the client's connection");
+    await this.#hears();
+    const { heard } = this.#scene;
     const line = heard.slice(0, heard.indexOf("\r\n") + 2);
-    this.#expect(matches(line, step.octets), "the client hears otherwise");
+    if (!matches(line, step.octets)) {
+      const fault = heard === "" ? "the client hears nothing" : "the client hears otherwise";
+      this.#fail(fault, { sign: "S:", octets: heard });
+    }
     this.#scene.heard = heard.slice(this.#standsForMore(line, step) ? this.#replyLength() : line.length);
+  }
+
+  /** Waits a little for an answer that takes real time. */
+  async #hears(): Promise<void> {
+    for (let turns = 0; this.#scene.heard === "" && !this.#scene.over && turns < PATIENCE; turns++) {
+      await new Promise<void>((resolve) => void setTimeout(resolve, 2));
+      await this.#scene.rest();
+    }
   }
 
   #replyLength(): number {
@@ -211,7 +250,9 @@ export class Player {
     const { seen } = backend;
     const open = step.octets.endsWith(`${REST}\r\n`);
     const length = open ? seen.indexOf("\r\n") + 2 : step.octets.length;
-    this.#expect(matches(seen.slice(0, length), step.octets), `${backend.name} hears otherwise`);
+    if (!matches(seen.slice(0, length), step.octets)) {
+      this.#fail(`${backend.name} hears otherwise`, { sign: "   >", octets: seen });
+    }
     backend.seen = seen.slice(length);
     if (step.octets === "QUIT\r\n") this.#ended.add(backend.wire);
   }
@@ -231,12 +272,17 @@ export class Player {
 
   /** Nothing was said or done that the transcript does not show. */
   #quiet(where: string): void {
-    const { heard, wire, connections } = this.#scene;
-    this.#expect(heard === "", `before ${where} the client hears more`);
-    for (const { name, seen } of connections) this.#expect(seen === "", `before ${where} ${name} hears more`);
-    for (const each of [wire, ...connections.map((one) => one.wire)]) {
+    const { clients, connections } = this.#scene;
+    for (const { heard } of clients) {
+      if (heard !== "") this.#fail(`before ${where} the client hears more`, { sign: "S:", octets: heard });
+    }
+    for (const { name, seen } of connections) {
+      if (seen !== "") this.#fail(`before ${where} ${name} hears more`, { sign: "   >", octets: seen });
+    }
+    const wires = [...clients.map(({ wire }) => wire), ...connections.map(({ wire }) => wire)];
+    for (const [i, each] of wires.entries()) {
       const told = each.ended === undefined || each.ended === "end" || this.#ended.has(each);
-      const whose = each === wire ? "the client's connection" : "a connection to a backend";
+      const whose = i < clients.length ? "the client's connection" : "a connection to a backend";
       this.#expect(told, `before ${where} ${whose} was ended (${each.ended})`);
     }
   }
@@ -245,67 +291,7 @@ export class Player {
     if (!holds) this.#fail(fault);
   }
 
-  #fail(fault: string): never {
-    const { heard, connections, log } = this.#scene;
-    const legs = connections.map(({ name, seen }, i) =>
-      `  backend ${name} (${i + 1}): ${JSON.stringify(shown(seen))}`
-    );
-    const faults = log.filter(({ event }) => event === "fault").map(({ fields }) =>
-      `  fault: ${fields["cause"]}`
-    );
-    const at = this.#at === undefined ? "" : `\n  at line ${this.#at.number}: ${this.#at.line}`;
-    throw new Error([fault + at, `  client: ${JSON.stringify(shown(heard))}`, ...legs, ...faults].join("\n"));
+  #fail(fault: string, instead?: Instead): never {
+    throw new Error(mismatch(fault, this.#at, this.#steps, this.#scene, instead));
   }
-}
-
-/** Whether a line is what the transcript says, with the licence that it takes. */
-function matches(line: string, expected: string): boolean {
-  const strip = (text: string) =>
-    expected.includes("[ref]")
-      ? text.replace(/\[ref [0-9A-Z]{10}\]/, "[ref]")
-      : text.replace(/ \[ref [0-9A-Z]{10}\]\r\n$/, "\r\n");
-  if (!expected.endsWith(`${REST}\r\n`)) return strip(line) === expected;
-  const start = expected.slice(0, -REST.length - 2);
-  return line.startsWith(start) || (start.endsWith(" ") && line === `${start.slice(0, -1)}\r\n`);
-}
-
-/** How a dial is answered is said when it is made. */
-function answersDial(step: Step | undefined): boolean {
-  return step?.kind === "<" && (step.word === "refuse" || step.word === "silence");
-}
-
-/** What makes something happen. */
-function isCause(step: Step): boolean {
-  return step.kind === "C" || step.kind === "direction" || (step.kind === "<" && !answersDial(step));
-}
-
-/** What cannot be sent ahead of. */
-function isBarrier({ kind, word }: Step): boolean {
-  return kind === "direction" || (kind === "C" && word !== undefined) ||
-    (kind === "<" && (word === "close" || word === "reset"));
-}
-
-/** Parts of a transcript, each starting at a barrier. */
-function parts(steps: readonly Step[]): Step[][] {
-  const all: Step[][] = [[]];
-  for (const [i, step] of steps.entries()) {
-    const before = steps[i - 1]?.kind;
-    const unasked = step.kind === "<" && (before === "S" || before === "C");
-    if (isBarrier(step) || unasked) all.push([]);
-    all.at(-1)!.push(step);
-  }
-  return all;
-}
-
-/** Steps that are one write are kept together: what the client says, or a backend, without anything between. */
-function runs(steps: readonly Step[]): Step[][] {
-  const all: Step[][] = [];
-  for (const step of steps) {
-    const last = all.at(-1)?.[0];
-    const joins = last?.kind === step.kind && last.word === undefined && step.word === undefined &&
-      (step.kind === "C" || step.kind === "<");
-    if (joins) all.at(-1)!.push(step);
-    else all.push([step]);
-  }
-  return all;
 }

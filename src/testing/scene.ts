@@ -1,49 +1,61 @@
 /**
- * One client's session with its pool of backends, on a fake network, with a fake clock: what a dialogue plays on, and
- * what a test drives that needs more than a dialogue can say.
+ * Clients and their sessions with a pool of backends, on a fake network, with a fake clock: what a transcript plays on,
+ * and what a test drives that needs more than a transcript can say.
  */
 import { backendAt } from "../backend/backend.ts";
 import { Pool } from "../backend/pool.ts";
 import type { TlsFacts } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
-import type { Effects } from "../policy/engine.ts";
+import type { Asked, Deadlines, Effects } from "../policy/engine.ts";
 import { Metrics } from "../policy/metrics.ts";
 import type { Rule } from "../policy/rule.ts";
 import { type BackendTimes, DEFAULTS, type Reuse, type Settings } from "../policy/settings.ts";
-import { Counters, type Fields } from "../proxy/journal.ts";
+import { Counters, type Fields, visibleFields } from "../proxy/journal.ts";
 import { Offers } from "../proxy/offer.ts";
-import { Session } from "../proxy/session.ts";
+import type { Session } from "../proxy/session.ts";
 import type { Surroundings } from "../proxy/surroundings.ts";
 import type { Limits } from "../smtp/limits.ts";
-import { latin1, latin1Text, type Reply, reply } from "../smtp/reply.ts";
+import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { FakeBackend } from "./backend.ts";
-import { type FakeDial, FakeEvents, FakeNetwork, FakeWire, LOCAL, NOBODY } from "./network.ts";
+import { FakeClient } from "./client.ts";
+import { type FakeDial, FakeEvents, FakeNetwork, type FakeWire } from "./network.ts";
 import { FakeTimers, promisesSettle } from "./timers.ts";
 
 /** How the proxy is set, and what its backends are like. */
 export interface SceneOptions {
-  readonly plugins?: readonly Rule[];
+  readonly plugins?: readonly Rule[] | undefined;
   /** What plugins can do. */
-  readonly effects?: Partial<Effects>;
-  /** Whom the client is taken for. */
-  readonly user?: string;
-  readonly limits?: Partial<Limits>;
-  readonly times?: Partial<BackendTimes>;
-  readonly reuse?: Partial<Reuse>;
-  readonly bareLineFeeds?: Settings["bareLineFeeds"];
-  readonly dial?: Settings["dial"];
-  readonly relay?: Settings["relay"];
+  readonly effects?: Partial<Effects> | undefined;
+  /** Told of every question to a plugin. */
+  readonly asked?: ((asked: Asked) => void) | undefined;
+  /** Whom clients are taken for. */
+  readonly user?: string | undefined;
+  readonly hostname?: string | undefined;
+  /** What is said behind the hostname to greet. */
+  readonly greeting?: string | undefined;
+  readonly deadlines?: Deadlines | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  readonly times?: Partial<BackendTimes> | undefined;
+  readonly reuse?: Partial<Reuse> | undefined;
+  readonly bareLineFeeds?: Settings["bareLineFeeds"] | undefined;
+  readonly dial?: Settings["dial"] | undefined;
+  readonly relay?: Settings["relay"] | undefined;
   /** STARTTLS is offered. */
-  readonly tls?: boolean;
+  readonly tls?: boolean | undefined;
   /** Their names, one unless given; each offers what `extensions` says. */
-  readonly backends?: readonly string[];
+  readonly backends?: readonly string[] | undefined;
   /** Lines of the backends' EHLO replies. */
-  readonly extensions?: readonly string[];
+  readonly extensions?: readonly string[] | undefined;
   /** No backend has been seen yet, so the first EHLO makes the proxy look. */
-  readonly unseen?: boolean;
+  readonly unseen?: boolean | undefined;
   /** Refuses the client at once. */
-  readonly refusal?: Reply;
-  readonly client?: string;
+  readonly refusal?: Reply | undefined;
+  /** The listener that clients come to, as the settings name it. */
+  readonly listener?: string | undefined;
+  /** The address that clients come from. */
+  readonly client?: string | undefined;
+  /** No client comes until `call`. */
+  readonly empty?: boolean | undefined;
 }
 
 /** What backends offer unless said otherwise. */
@@ -57,12 +69,16 @@ export const EXTENSIONS: readonly string[] = [
   "CHUNKING",
 ];
 
-/** Milliseconds between two looks at the clock, as in the program. */
+/** Milliseconds between two looks at the clock, as in the program … */
 const TICK = 500;
+/** … and, to get through whole days, once more time has passed than anything in a session lasts. */
+const LONG_TICK = 60_000;
+const LONG = 1_800_000;
 const TLS: TlsFacts = { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", serverName: undefined };
 
 /** A line of the log. */
 export interface Entry {
+  readonly level: "info" | "warn";
   readonly event: string;
   readonly fields: Fields;
 }
@@ -77,17 +93,16 @@ export class Scene {
   readonly log: Entry[] = [];
   /** Every connection to a backend so far. */
   readonly connections: FakeBackend[] = [];
-  /** The client's connection. */
-  readonly wire: FakeWire;
-  readonly session: Session;
-  /** What the client was sent and nobody looked at yet. */
-  heard = "";
+  /** Every client so far. */
+  readonly clients: FakeClient[] = [];
   /** How a dial is answered; by default the backend is there. */
   onDial: (dial: FakeDial, name: string) => void = (dial, name) =>
     this.accept(dial, name).greet(this.#extensions);
-  over = false;
   readonly #extensions: readonly string[];
   readonly #around: Surroundings;
+  readonly #from: string;
+  readonly #listener: string;
+  #client: FakeClient | undefined;
   #draining = false;
 
   /** Its clock is that of `timers`. */
@@ -96,19 +111,23 @@ export class Scene {
     this.#extensions = options.extensions ?? EXTENSIONS;
     this.pool = this.#makePool(options);
     this.#around = this.#makeSurroundings(options);
-    this.wire = this.#makeWire(options.client ?? "203.0.113.7");
-    this.session = this.wire.owner as Session;
-    this.session.start(options.refusal);
+    this.#from = options.client ?? "203.0.113.7";
+    this.#listener = options.listener ?? "192.0.2.25:25";
+    if (!options.empty) this.call(this.#from, options.refusal);
   }
 
   get now(): number {
     return this.timers.now;
   }
 
-  #makePool({ backends = ["backend"], times, reuse, unseen }: SceneOptions): Pool {
+  get chain(): Chain {
+    return this.#around.chain;
+  }
+
+  #makePool({ backends = ["backend"], times, reuse, unseen, hostname = "mx.example" }: SceneOptions): Pool {
     const around = {
       network: this.network,
-      hostname: "mx.example",
+      hostname,
       times: { ...DEFAULTS.times, ...times },
       now: () => this.now,
     };
@@ -126,65 +145,82 @@ export class Scene {
   }
 
   #makeSurroundings(options: SceneOptions): Surroundings {
+    const { hostname = "mx.example", greeting = "ESMTP", bareLineFeeds = "reject", dial = "mail" } = options;
     const limits = { ...DEFAULTS.limits, ...options.limits };
-    const bareLineFeeds = options.bareLineFeeds ?? "reject";
-    const note = (event: string) => (fields: Fields) => void this.log.push({ event, fields });
+    const { messageSize, recipients, messages } = limits;
+    const relay = new Set<string>(options.relay);
+    const note = (level: Entry["level"], event: string, fields: Fields) =>
+      void this.log.push({ level, event, fields });
     return {
-      hostname: "mx.example",
+      hostname,
       limits,
       bareLineFeeds,
-      relay: new Set(options.relay),
-      transaction: { dial: options.dial ?? "mail", chunking: bareLineFeeds === "reject" },
+      relay,
+      transaction: { dial, chunking: bareLineFeeds === "reject" },
       tls: options.tls ? { cert: "", key: "" } : undefined,
       pool: this.pool,
       chain: new Chain(options.plugins ?? [], {
         effects: options.effects ?? {},
+        deadlines: options.deadlines ?? DEFAULTS.deadlines,
         metrics: this.metrics,
         after: (ms, callback) => this.timers.after(ms, callback),
         clock: () => this.now,
-        log: (_level, event, fields) => note(event)(fields),
+        log: (level, event, fields) => note(level, event, visibleFields(fields)),
+        ...(options.asked === undefined ? {} : { asked: options.asked }),
       }),
-      offers: new Offers({
-        hostname: "mx.example",
-        messageSize: limits.messageSize,
-        recipients: limits.recipients,
-        messages: limits.messages,
-        relay: new Set(options.relay),
-      }),
-      log: { info: (event, fields) => note(event)(fields), warn: (event, fields) => note(event)(fields) },
+      offers: new Offers({ hostname, messageSize, recipients, messages, relay }),
+      log: {
+        info: (event, fields) => note("info", event, fields),
+        warn: (event, fields) => note("warn", event, fields),
+      },
       counters: this.counters,
-      greeting: reply(220, "", "mx.example ESMTP"),
+      greeting: reply(220, "", `${hostname} ${greeting}`),
       user: options.user,
       draining: () => this.#draining,
       now: () => this.now,
     };
   }
 
-  #makeWire(host: string): FakeWire {
-    const wire = new FakeWire(this.events, NOBODY, { host, port: 50_000 }, LOCAL);
-    wire.onWritten = (bytes) => void (this.heard += latin1Text(bytes));
-    wire.owner = new Session(wire, "192.0.2.25:25", this.#around, () => void (this.over = true));
-    return wire;
+  // ---- clients ----
+
+  /** A client comes, and is the one that is spoken of from now on. */
+  call(host: string = this.#from, refusal?: Reply): FakeClient {
+    const client = new FakeClient(this.events, host, this.#listener, this.#around);
+    this.clients.push(client);
+    this.#client = client;
+    client.session.start(refusal);
+    return client;
   }
 
-  /** Takes a dial: from now on the connection is open. */
-  accept(dial: FakeDial, name: string): FakeBackend {
-    const backend = new FakeBackend(name, dial.open());
-    this.connections.push(backend);
-    return backend;
+  /** The client that is spoken of. */
+  get client(): FakeClient {
+    if (this.#client === undefined) throw new Error("no client has come");
+    return this.#client;
   }
 
-  /** Everything that follows from what has happened, promises apart. */
-  settle(): void {
-    this.events.settle();
+  set client(client: FakeClient) {
+    this.#client = client;
   }
 
-  /** Everything that follows from what has happened. */
-  async rest(): Promise<void> {
-    do {
-      this.events.settle();
-      await promisesSettle();
-    } while (this.events.settle());
+  get wire(): FakeWire {
+    return this.client.wire;
+  }
+
+  get session(): Session {
+    return this.client.session;
+  }
+
+  /** What the client was sent and nobody looked at yet. */
+  get heard(): string {
+    return this.client.heard;
+  }
+
+  set heard(octets: string) {
+    this.client.heard = octets;
+  }
+
+  get over(): boolean {
+    return this.client.over;
   }
 
   /** The client sends octets. */
@@ -201,11 +237,41 @@ export class Scene {
     return heard;
   }
 
+  handshake(): void {
+    this.wire.shake(TLS);
+  }
+
+  // ---- backends ----
+
+  /** Takes a dial: from now on the connection is open. */
+  accept(dial: FakeDial, name: string): FakeBackend {
+    const backend = new FakeBackend(name, dial.open());
+    this.connections.push(backend);
+    return backend;
+  }
+
+  // ---- what follows ----
+
+  /** Everything that follows from what has happened, promises apart. */
+  settle(): void {
+    this.events.settle();
+  }
+
+  /** Everything that follows from what has happened. */
+  async rest(): Promise<void> {
+    do {
+      this.events.settle();
+      await promisesSettle();
+    } while (this.events.settle());
+  }
+
   async pass(milliseconds: number): Promise<void> {
-    const end = this.now + milliseconds;
+    const start = this.now;
+    const end = start + milliseconds;
     while (this.now < end) {
-      const fired = this.timers.advance(Math.min(TICK, end - this.now));
-      if (!this.over) this.session.tick(this.now);
+      const tick = this.now - start < LONG ? TICK : LONG_TICK;
+      const fired = this.timers.advance(Math.min(tick, end - this.now));
+      for (const { over, session } of this.clients) if (!over) session.tick(this.now);
       this.pool.tick(this.now);
       this.settle();
       if (fired) await this.rest();
@@ -216,11 +282,7 @@ export class Scene {
   /** The proxy is told to stop. */
   drain(): void {
     this.#draining = true;
-    if (!this.over) this.session.retire();
+    for (const { over, session } of this.clients) if (!over) session.retire();
     this.pool.drain();
-  }
-
-  handshake(): void {
-    this.wire.shake(TLS);
   }
 }

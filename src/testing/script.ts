@@ -11,7 +11,7 @@
  *        > <connect a>         the proxy dials backend a; the handshake is not shown unless `<` follows at once
  *        > <abort>             the proxy breaks this connection off; <close> where it closes without QUIT
  *        < <close>             the backend closes; also <reset>, and after a dial <refuse> and <silence>
- *     (5 minutes pass)         and other stage directions, see dialogue.ts
+ *     (5 minutes pass)         and other stage directions, see player.ts
  *
  * Lines end in CRLF unless they end in "¬". Control pictures (␍ ␊ ␀ ␠) are the characters they show, ⟨ff⟩ is an octet.
  */
@@ -76,6 +76,17 @@ function utf8(text: string): string {
 
 /** "…" as it stands in `octets`. */
 export const REST: string = utf8("…");
+
+/** Whether a line is what the transcript says, with the licence that it takes. */
+export function matches(line: string, expected: string): boolean {
+  const strip = (text: string) =>
+    expected.includes("[ref]")
+      ? text.replace(/\[ref [0-9A-Z]{10}\]/, "[ref]")
+      : text.replace(/ \[ref [0-9A-Z]{10}\]\r\n$/, "\r\n");
+  if (!expected.endsWith(`${REST}\r\n`)) return strip(line) === expected;
+  const start = expected.slice(0, -REST.length - 2);
+  return line.startsWith(start) || (start.endsWith(" ") && line === `${start.slice(0, -1)}\r\n`);
+}
 
 /** Octets as a transcript would show them. */
 export function shown(octets: string): string {

@@ -1,0 +1,22 @@
+/**
+ * One client of a scene: its connection, its session, and what it was sent.
+ */
+import { Session } from "../proxy/session.ts";
+import type { Surroundings } from "../proxy/surroundings.ts";
+import { latin1Text } from "../smtp/reply.ts";
+import { type FakeEvents, FakeWire, LOCAL, NOBODY } from "./network.ts";
+
+export class FakeClient {
+  readonly wire: FakeWire;
+  readonly session: Session;
+  /** What it was sent and nobody looked at yet; one character per byte. */
+  heard = "";
+  /** Its session has ended. */
+  over = false;
+
+  constructor(events: FakeEvents, host: string, listener: string, around: Surroundings) {
+    const wire = this.wire = new FakeWire(events, NOBODY, { host, port: 50_000 }, LOCAL);
+    wire.onWritten = (bytes) => void (this.heard += latin1Text(bytes));
+    wire.owner = this.session = new Session(wire, listener, around, () => void (this.over = true));
+  }
+}
