@@ -36,7 +36,7 @@ describe("a greeting that waits", () => {
     expect(scene.take()).toMatch(/^220-wait\r\n554 5\.5\.1 You spoke too early \[ref [0-9A-Z]{10}\]\r\n$/);
     expect(scene.connections.length).toBe(0);
   });
-  test("to which too much is said is not read any further", async () => {
+  test("to which too much is said is not read any further", () => {
     const scene = new Scene({
       plugins: [
         definePlugin("hangs", () => ({

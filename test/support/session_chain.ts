@@ -49,10 +49,10 @@ export class SessionChain {
   }
 
   newDossier(client = this.client): Dossier {
-    const session = this;
+    const spoke = () => this.spoke;
     return this.chain.dossier("7Q2M", client, {
       get spoke() {
-        return session.spoke;
+        return spoke();
       },
       tease: (line) => void this.teasers.push(line),
       onSpeech: (callback) => {
