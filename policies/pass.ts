@@ -5,11 +5,12 @@
 import { definePolicy } from "sallyport";
 import { relayGate } from "../plugins/relay_gate/mod.ts";
 
-export default definePolicy(({ hostname, listen, backends, tls, relayDomains: domains, notices }) => ({
+export default definePolicy(({ hostname, listen, backends, tls, admin, relayDomains: domains, notices }) => ({
   hostname,
   listen,
   backends,
   tls,
+  admin,
   // MAIL is answered by the backend itself, as if the client spoke to it.
   dial: "mail",
   // Who may connect how often is the backend's matter too, and before us may stand a load balancer.

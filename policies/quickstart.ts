@@ -5,12 +5,9 @@
 import { definePolicy } from "sallyport";
 import { relayGate } from "../plugins/relay_gate/mod.ts";
 
-export default definePolicy(({ hostname, listen, backends, tls, relayDomains: domains, notices }) => ({
-  hostname,
-  listen,
-  backends,
-  tls,
-  demo: backends.length === 0 ? "mail" : undefined,
+export default definePolicy(({ relayDomains: domains, store, dnsbl: _, ...environment }) => ({
+  ...environment,
+  store: store ?? "sqlite:sallyport.db",
+  demo: environment.backends.length === 0 ? "mail" : undefined,
   plugins: domains === undefined ? [] : [relayGate({ domains })],
-  notices,
 }));
