@@ -53,8 +53,8 @@ export interface DnsblOptions {
   readonly timeout?: number | undefined;
   /** Milliseconds that the reason for a refusal may take besides; 1,000. 0: none is asked for. */
   readonly reasonTimeout?: number | undefined;
-  /** True: private addresses are asked about too; false. */
-  readonly private?: boolean | undefined;
+  /** Whether addresses that mean another host everywhere (RFC 1918 and the like) are asked about; `"skip"`. */
+  readonly privateAddresses?: "skip" | "check" | undefined;
   /** False: zones are used without their test entries; true. */
   readonly selfTest?: boolean | undefined;
   /** By zone: what clients, logs and metrics are told instead, where the zone holds a key. */
@@ -63,33 +63,40 @@ export interface DnsblOptions {
   readonly onError?: OnError | undefined;
 }
 
-const policy = z.enum(["pass", "defer", "reject"]);
-const milliseconds = z.int().min(1).max(60_000);
+const milliseconds = (from: number) => {
+  const allowed = `allowed is a whole number of milliseconds from ${from} to 60000`;
+  return z.int(allowed).min(from, allowed).max(60_000, allowed);
+};
+const yesOrNo = z.boolean("allowed is true or false");
+const subject = z.enum(SUBJECTS, `allowed are ${SUBJECTS.join(", ")}`);
+const above0 = z.number("allowed is a number above 0").positive("allowed is a number above 0");
+const below0 = z.number("allowed is a number below 0").negative("allowed is a number below 0");
+const SITES = 'allowed is text as in "bl.example=127.0.0.[2..11]*3 wl.example*-2", or a list of objects';
+const NAME = "allowed are 1 to 100 printable ASCII characters, no spaces";
 
 const SCHEMA = options({
   sites: z.union([
     z.string(),
-    z.array(z.strictObject({
-      zone: z.string(),
-      filter: z.string().optional(),
-      weight: z.number().optional(),
-      of: z.enum(SUBJECTS).optional(),
-      timeout: milliseconds.optional(),
-      selfTest: z.boolean().optional(),
+    z.array(options({
+      zone: z.string("allowed is a domain name"),
+      filter: z.string('allowed is text as in "127.0.0.[2..11]"').optional(),
+      weight: z.number("allowed is a number, as in 3 or -2").optional(),
+      of: subject.optional(),
+      timeout: milliseconds(1).optional(),
+      selfTest: yesOrNo.optional(),
     })).readonly(),
-  ]),
-  of: z.enum(SUBJECTS).default("client"),
-  mode: z.enum(["verdict", "score"]).default("verdict"),
-  threshold: z.number().positive().default(1),
-  defer: z.number().positive().optional(),
-  allowThreshold: z.number().negative().optional(),
-  timeout: milliseconds.default(2_000),
-  reasonTimeout: z.int().min(0).max(60_000).default(1_000),
-  private: z.boolean().default(false),
-  selfTest: z.boolean().default(true),
-  zoneNames: z.record(z.string(), z.string().regex(/^[!-~]{1,100}$/)).default({}),
-  onError: z.union([policy, z.strictObject({ timeout: policy, temporary: policy, crash: policy })])
-    .default("pass"),
+  ], SITES),
+  of: subject.default("client"),
+  mode: z.enum(["verdict", "score"], "allowed are verdict, score").default("verdict"),
+  threshold: above0.default(1),
+  defer: above0.optional(),
+  allowThreshold: below0.optional(),
+  timeout: milliseconds(1).default(2_000),
+  reasonTimeout: milliseconds(0).default(1_000),
+  privateAddresses: z.enum(["skip", "check"], "allowed are skip and check").default("skip"),
+  selfTest: yesOrNo.default(true),
+  zoneNames: z.record(z.string(), z.string(NAME).regex(/^[!-~]{1,100}$/, NAME)).default({}),
+  onError: z.custom<OnError>().default("pass"),
 });
 
 type Given = z.output<typeof SCHEMA>;
@@ -153,7 +160,9 @@ function body(given: Given, zones: readonly AskedZone[]): PluginBody {
 
   const connect = (session: ConnectFacts, io: ConnectIo) => {
     const { host } = session.client;
-    const octets = given.private || !PRIVATE.has(host) ? readNetwork(host)?.octets : undefined;
+    const octets = given.privateAddresses === "check" || !PRIVATE.has(host)
+      ? readNetwork(host)?.octets
+      : undefined;
     if (octets === undefined) return undefined;
     return ask(session, queriesOf(client, reversed(octets), octets.length === 4 ? "ipv4" : "ipv6"), io);
   };

@@ -284,7 +284,7 @@ describe("a client whose address means another host everywhere is not asked abou
   test("unless that is wanted", async () => {
     const lookout = new Lookout(
       { "3.2.1.10.a.example": "127.0.0.2" },
-      { sites: "a.example", private: true },
+      { sites: "a.example", privateAddresses: "check" },
       {
         client: "10.1.2.3",
       },

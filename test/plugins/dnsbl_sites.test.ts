@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { matches, readFilter } from "../../plugins/dnsbl/filter.ts";
-import { dnsbl, type DnsblSite } from "../../plugins/dnsbl/mod.ts";
+import { dnsbl, type DnsblOptions, type DnsblSite } from "../../plugins/dnsbl/mod.ts";
 import { readSites, siteText } from "../../plugins/dnsbl/sites.ts";
 
 const DEFAULTS = { of: "client", timeout: 2000, selfTest: true } as const;
@@ -137,6 +137,29 @@ describe("a mistake is told with its place, what was given and what is allowed:"
       'options.zoneNames: "secert.zen.example" was given; allowed are the zones of sites',
     ]);
   });
+
+  const others: readonly (readonly [object, string])[] = [
+    [
+      { sites: 5 },
+      'options.sites: 5 was given; allowed is text as in "bl.example=127.0.0.[2..11]*3 wl.example*-2", or a list of objects',
+    ],
+    [{ of: "rcpt" }, 'options.of: "rcpt" was given; allowed are client, helo, sender, reverse'],
+    [{ threshold: 0 }, "options.threshold: 0 was given; allowed is a number above 0"],
+    [{ allowThreshold: 0 }, "options.allowThreshold: 0 was given; allowed is a number below 0"],
+    [
+      { timeout: 0.5 },
+      "options.timeout: 0.5 was given; allowed is a whole number of milliseconds from 1 to 60000",
+    ],
+    [
+      { zoneNames: { "a.example": "a b" } },
+      'options.zoneNames.a.example: "a b" was given; allowed are 1 to 100 printable ASCII characters, no spaces',
+    ],
+  ];
+  for (const [options, mistake] of others) {
+    test(JSON.stringify(options), () => {
+      expect(dnsbl({ sites: "a.example", ...options } as DnsblOptions).mistakes).toEqual([mistake]);
+    });
+  }
 
   test("a defer that rejects", () => {
     expect(dnsbl({ sites: "a.example", threshold: 3, defer: 3 }).mistakes).toEqual([
