@@ -11,8 +11,11 @@ import { testFiles } from "./test_files.ts";
 
 /** What Deno runs too: scripts and bench are Bun's. */
 function onDeno(): string[] {
-  const folders = ["src", "plugins", "policies", "vendor"].filter((folder) => existsSync(folder));
-  return [...folders, ...testFiles().filter(({ bunOnly }) => bunOnly === undefined).map(({ path }) => path)];
+  const folders = ["src", "plugins", "policies", "examples", "vendor", "test/types"].filter((folder) =>
+    existsSync(folder)
+  );
+  const tests = testFiles().filter(({ bunOnly }) => bunOnly === undefined).map(({ path }) => path);
+  return [...folders, ...tests.filter((path) => path.startsWith("test/"))];
 }
 
 interface Check {

@@ -49,6 +49,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   main: [...PARTS, "cli"],
   plugins: ["face", "schema"],
   policies: ["face", "plugins"],
+  examples: ["face", "schema", "testing"],
   vendor: [],
 };
 
@@ -105,7 +106,7 @@ function fault(given: Import): string | undefined {
 }
 
 function isOurs(target: string): boolean {
-  return /^(src|plugins|policies|vendor|test|bench|scripts)\//.test(target);
+  return /^(src|plugins|policies|examples|vendor|test|bench|scripts)\//.test(target);
 }
 
 function direction({ file, specifier, target }: Import): string | undefined {
@@ -117,6 +118,7 @@ function direction({ file, specifier, target }: Import): string | undefined {
   const allowed = ALLOWED[from];
   if (allowed === undefined) return `scripts/imports.ts does not know ${from}: say there what it may import`;
   if (from === "plugins") return pluginDirection(file, specifier, target);
+  if (from === "examples") return exampleDirection(file, specifier, target);
   if (to === from || allowed.includes(to)) return undefined;
   if (allowed.includes("interfaces") && INTERFACES.includes(target)) return undefined;
   return `${from} may not see ${to}; it may import ${told(allowed)}`;
@@ -130,6 +132,18 @@ function pluginDirection(file: string, specifier: string, target: string): strin
   return 'a plugin may import only "sallyport", "sallyport/schema" and its own library';
 }
 
+/** An example is a package of its own: it sees what an installed Sallyport shows, and its own files. */
+function exampleDirection(file: string, specifier: string, target: string): string | undefined {
+  const faces = [
+    "sallyport",
+    "sallyport/schema",
+    ...(file.endsWith(".test.ts") ? ["sallyport/testing"] : []),
+  ];
+  const folder = /^examples\/[^/]+\//.exec(file)?.[0];
+  if (faces.includes(specifier) || (folder !== undefined && target.startsWith(folder))) return undefined;
+  return `an example may import only its own folder and ${faces.join(", ")}`;
+}
+
 function told(allowed: readonly string[]): string {
   if (allowed.length === 0) return "only itself";
   return allowed.map((zone) => zone === "interfaces" ? INTERFACES.join(", ") : zone).join(", ");
@@ -138,8 +152,11 @@ function told(allowed: readonly string[]): string {
 /** Imports of the runtime and of packages. */
 function foreign({ file, target }: Import): string | undefined {
   const zone = zoneOf(file);
+  if (target === "bun:test" && zone === "examples" && file.endsWith(".test.ts")) return undefined;
   if (zone === "smtp") return "src/smtp may import only itself: no runtime, no package";
-  if (zone === "plugins" && EFFECTS.test(target)) return "a plugin gets effects by argument: use io";
+  if ((zone === "plugins" || zone === "examples") && EFFECTS.test(target)) {
+    return "a plugin gets effects by argument: use io";
+  }
   if (zone === "policies" && !target.startsWith("node:")) {
     return 'a policy may import only "sallyport" and plugins';
   }
@@ -191,7 +208,7 @@ function zoneOf(path: string): string {
 /** The project's source files under the current folder. */
 function sources(): Map<string, string> {
   const files = new Map<string, string>();
-  for (const top of ["src", "plugins", "policies", "vendor", "test", "bench", "scripts"]) {
+  for (const top of ["src", "plugins", "policies", "examples", "vendor", "test", "bench", "scripts"]) {
     if (!existsSync(top)) continue;
     for (const name of readdirSync(top, { recursive: true }) as string[]) {
       const path = `${top}/${name}`;

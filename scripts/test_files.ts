@@ -1,6 +1,6 @@
 /**
- * Which test files there are, and which of them run on Deno too: all but those under test/live and
- * those that say `// bun only: <reason>` in their first lines.
+ * Which test files there are (in test, and beside each example), and which of them run on Deno too: all but those
+ * under test/live and those that say `// bun only: <reason>` in their first lines.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
@@ -11,11 +11,15 @@ export interface TestFile {
   readonly bunOnly: string | undefined;
 }
 
-/** The files under ./test whose path contains one of `filters` (all where there are none), in order of name. */
+const FOLDERS = ["test", "examples"];
+
+/** The files under ./test and ./examples whose path contains one of `filters` (all where there are none), in order of name. */
 export function testFiles(filters: readonly string[] = []): TestFile[] {
-  if (!existsSync("test")) return [];
-  return (readdirSync("test", { recursive: true }) as string[])
-    .map((name) => `test/${name.replaceAll("\\", "/")}`)
+  return FOLDERS.filter((folder) => existsSync(folder))
+    .flatMap((folder) =>
+      (readdirSync(folder, { recursive: true }) as string[])
+        .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
+    )
     .filter((path) => path.endsWith(".test.ts"))
     .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
     .sort()

@@ -33,6 +33,10 @@ describe("allowed", () => {
     ["policies/pass.ts", "../plugins/spf.ts"],
     ["policies/pass.ts", "sallyport"],
     ["test/proxy/session.test.ts", "../../src/cli/serve.ts"],
+    ["examples/quota/mod.ts", "sallyport/schema"],
+    ["examples/quota/policy.ts", "./mod.ts"],
+    ["examples/quota/mod.test.ts", "sallyport/testing"],
+    ["examples/quota/mod.test.ts", "bun:test"],
   ])("%s may import %s", (file, specifier) => {
     expect(importing(file, specifier)).toEqual([]);
   });
@@ -69,6 +73,11 @@ describe("refused", () => {
     ["policies/pass.ts", "../src/proxy/session.ts", "src/proxy/session.ts"],
     ["policies/pass.ts", "zod", "zod"],
     ["vendor/std-cli/mod.ts", "../../src/mod.ts", "src/mod.ts"],
+    ["examples/quota/mod.ts", "../../src/mod.ts", "src/mod.ts"],
+    ["examples/quota/mod.ts", "../helo_rule/mod.ts", "examples/helo_rule/mod.ts"],
+    ["examples/quota/mod.ts", "sallyport/testing", "src/testing.ts"],
+    ["examples/quota/mod.ts", "node:timers", "node:timers"],
+    ["examples/quota/mod.ts", "bun:test", "bun:test"],
     ["src/helpers/text.ts", "../smtp/reply.ts", "src/smtp/reply.ts"],
     ["src/smtp/reply.ts", "../helpers/text.ts", "src/helpers/text.ts"],
   ])("%s may not import %s", (file, specifier, target) => {

@@ -39,7 +39,7 @@ class Group {
   }
 }
 
-let current = new Group(Deno.mainModule.replace(/^.*\/test\//, "test/"), false);
+let current = new Group(Deno.mainModule.replace(/^.*\/(?=(?:test|examples)\/)/, ""), false);
 
 async function all(hooks: readonly Body[]): Promise<void> {
   for (const hook of hooks) await within(TIME_LIMIT, hook);
