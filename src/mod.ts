@@ -49,7 +49,7 @@ export { clientPrefix, NETWORK_FORMS, NetworkSet, readNetwork } from "./policy/n
 export type { Observation, Outcome } from "./policy/observation.ts";
 export type { OptionsSchema } from "./policy/options.ts";
 export { definePlugin } from "./policy/plugin.ts";
-export type { Handlers, Plugin, PluginBody, PluginFactory, StageIo } from "./policy/plugin.ts";
+export type { Handlers, NoStranger, Plugin, PluginBody, PluginFactory, StageIo } from "./policy/plugin.ts";
 export {
   atRcpt,
   type Group,

@@ -42,6 +42,13 @@ export interface Plugin extends PluginBody {
   readonly mistakes?: readonly string[];
 }
 
+/**
+ * A body without anything that no plugin has: a misspelt stage would never be asked. What is computed (`[stage]: …`) is
+ * only looked at when the policy is made.
+ */
+export type NoStranger<Body> = string extends keyof Body ? Body
+  : Body & { readonly [Name in Exclude<keyof Body & string, keyof PluginBody>]: `there is no stage ${Name}` };
+
 /** Makes a plugin from its options, which may be left out where none is required. */
 export type PluginFactory<Options> = (
   ...options: undefined extends Options ? [Options?]
@@ -65,14 +72,14 @@ const NAME_ALLOWED = 'lower case words with hyphens, as in "relay-gate"';
  *     /^\d+$/.test(reversePath.localPart) ? reject("5.7.1", "Senders have names here") : undefined,
  * }));
  */
-export function definePlugin<Options = void>(
+export function definePlugin<Options = void, Body extends PluginBody = PluginBody>(
   name: string,
-  make: (options: Options) => PluginBody,
+  make: (options: Options) => NoStranger<Body>,
 ): (options: Options) => Plugin;
-export function definePlugin<Given, Options>(
+export function definePlugin<Given, Options, Body extends PluginBody = PluginBody>(
   name: string,
   schema: OptionsSchema<Given, Options>,
-  make: (options: Options) => PluginBody,
+  make: (options: Options) => NoStranger<Body>,
 ): PluginFactory<Given>;
 export function definePlugin(
   name: string,
