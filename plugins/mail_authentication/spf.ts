@@ -1,0 +1,180 @@
+/**
+ * SPF: whether the owner of the sender's domain permits the client to use its name (RFC 7208).
+ */
+import {
+  type Action,
+  addHeader,
+  type ConnectFacts,
+  definePlugin,
+  type FindingKey,
+  found,
+  type HeloFacts,
+  type Io,
+  isAllowed,
+  type MailFacts,
+  NETWORK_FORMS,
+  NetworkSet,
+  note,
+  type OnError,
+  type PluginFactory,
+  readNetwork,
+  SPF,
+  SPF_HELO,
+  type SpfFinding,
+  type SpfResult,
+} from "sallyport";
+import { options, z } from "sallyport/schema";
+import type { SpfDecision } from "./mailauth.ts";
+import { receivedSpf } from "./received_spf.ts";
+import { heloIdentity, mailIdentity, type SpfIdentity } from "./spf_identity.ts";
+import { judgement, type SpfAction } from "./spf_judgement.ts";
+import { SpfVerifier } from "./spf_verifier.ts";
+
+export type { SpfAction };
+
+/** What is asked, of whom, and what the results do. `neutral` and `none` never do anything (RFC 7208 §8.2). */
+export interface SpfOptions {
+  /** At `fail`: the domain says that this client may not use it; `"reject"` unless given. */
+  readonly fail?: SpfAction | undefined;
+  /** At `softfail`: it says so, but is not sure; `"off"` unless given (RFC 7208 §8.5). */
+  readonly softfail?: SpfAction | undefined;
+  /** At `permerror`: the domain's records are broken; `"off"` unless given. */
+  readonly permerror?: SpfAction | undefined;
+  /** At `temperror`: the DNS could not be asked; `"off"` unless given. Never `"reject"`: no mail is lost to that. */
+  readonly temperror?: Exclude<SpfAction, "reject"> | undefined;
+  /** Whether the HELO name is checked too (RFC 7208 §2.3); true unless given. */
+  readonly helo?: boolean | undefined;
+  /**
+   * At `fail` of the HELO name, which is judged at MAIL, when it is known whether the client has authenticated; `"off"`
+   * unless given: a host that greets with a made-up name below a domain that sends no mail is common, and is no forger.
+   */
+  readonly heloFail?: SpfAction | undefined;
+  /** Clients that are not checked, such as own relays and forwarders: addresses and networks; none unless given. */
+  readonly networks?: readonly string[] | undefined;
+  /** Clients with private addresses, which no public record can name; `"skip"` unless given. */
+  readonly privateAddresses?: "skip" | "check" | undefined;
+  /** Whether messages get a `Received-SPF` field; true unless given. */
+  readonly header?: boolean | undefined;
+  /** Milliseconds for all look-ups of one identity, then it is `temperror`; 4,000 unless given. */
+  readonly timeout?: number | undefined;
+  /** What a failure of the plugin itself does; `"pass"` unless given. */
+  readonly onError?: OnError | undefined;
+}
+
+/** Loopback, RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291 §2.5.6. */
+const PRIVATE = [
+  "127.0.0.0/8",
+  "10.0.0.0/8",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "100.64.0.0/10",
+  "169.254.0.0/16",
+  "::1",
+  "fc00::/7",
+  "fe80::/10",
+];
+
+const ACTIONS = 'allowed are "off", "defer", "reject" and { score: number }';
+const GENTLE = 'allowed are "off", "defer" and { score: number }';
+const TIMEOUT = "allowed is a whole number of milliseconds, 100 to 60000";
+const ERRORS = "allowed are pass, defer, reject, or one each for timeout, temporary, crash";
+
+const points = z.strictObject({ score: z.number() });
+const action = z.union([z.enum(["off", "defer", "reject"]), points], ACTIONS);
+const network = z.string().refine((text) => readNetwork(text) !== undefined, `allowed is ${NETWORK_FORMS}`);
+const errorPolicy = z.enum(["pass", "defer", "reject"]);
+
+const schema = options({
+  fail: action.default("reject"),
+  softfail: action.default("off"),
+  permerror: action.default("off"),
+  temperror: z.union([z.enum(["off", "defer"]), points], GENTLE).default("off"),
+  helo: z.boolean("allowed is true or false").default(true),
+  heloFail: action.default("off"),
+  networks: z.array(network, "allowed is a list of networks").readonly().default([]),
+  privateAddresses: z.enum(["skip", "check"], "allowed are skip and check").default("skip"),
+  header: z.boolean("allowed is true or false").default(true),
+  timeout: z.int(TIMEOUT).min(100, TIMEOUT).max(60_000, TIMEOUT).default(4000),
+  onError: z.union([
+    errorPolicy,
+    z.strictObject({ timeout: errorPolicy, temporary: errorPolicy, crash: errorPolicy }),
+  ], ERRORS).default("pass"),
+});
+
+/**
+ * Checks who may use the sender's domain, at HELO and at MAIL. Leaves `SPF` and `SPF_HELO`. Whoever has authenticated
+ * or is on an allow list is not checked.
+ */
+export const spf: PluginFactory<SpfOptions> = definePlugin("spf", schema, (given) => {
+  const skipped = new NetworkSet([...given.networks, ...given.privateAddresses === "skip" ? PRIVATE : []]);
+  /** Who comes by a unix socket has a path for an address. */
+  const isSkipped = ({ client: { host } }: ConnectFacts) => /[^0-9a-f:.]/i.test(host) || skipped.has(host);
+  const verifier = new SpfVerifier(given.timeout);
+  /** What was decided at HELO, for MAIL. */
+  const decided = new WeakMap<SpfFinding, SpfDecision>();
+
+  const helo = (session: HeloFacts, io: Io) => {
+    if (isAllowed(session) || isSkipped(session)) return undefined;
+    const identity = heloIdentity(session);
+    return after(verifier.verify(identity, io), (decision) => {
+      const finding = findingOf(identity, decision);
+      decided.set(finding, decision);
+      return told(SPF_HELO, finding, decision, io);
+    });
+  };
+
+  const mail = (session: MailFacts, io: Io) => {
+    if (session.user !== undefined || isAllowed(session)) return undefined;
+    const finding = session.findings.get(SPF_HELO);
+    const greeting = finding && decided.get(finding);
+    // Whoever was checked at HELO is on none of the networks.
+    if (greeting === undefined && isSkipped(session)) return undefined;
+    const identity = mailIdentity(session);
+    if (identity.scope === "helo") {
+      return after(greeting ?? verifier.verify(identity, io), (decision) => atMail(identity, decision, io));
+    }
+    const named = greeting?.result === "fail"
+      ? judgement(heloIdentity(session), greeting, given.heloFail)
+      : undefined;
+    // Who may not use its own name need not be asked for another (RFC 7208 §2.4).
+    if (named !== undefined && named.kind !== "score") return named;
+    return after(
+      verifier.verify(identity, io),
+      (decision) => [named, ...atMail(identity, decision, io)],
+    );
+  };
+
+  const atMail = (identity: SpfIdentity, decision: SpfDecision, io: Io) => [
+    ...told(SPF, findingOf(identity, decision), decision, io),
+    given.header ? addHeader("Received-SPF", receivedSpf(identity, decision)) : undefined,
+    judgement(identity, decision, actionOf(decision.result)),
+  ];
+  const actionOf = (result: SpfResult): SpfAction =>
+    result === "pass" || result === "neutral" || result === "none" ? "off" : given[result];
+
+  return { onError: given.onError, mail, ...given.helo ? { helo } : {} };
+});
+
+function findingOf({ scope, domain }: SpfIdentity, { result }: SpfDecision): SpfFinding {
+  return { result, scope, domain };
+}
+
+/** The finding, the word for `explain`, the count. */
+function told(
+  key: FindingKey<SpfFinding>,
+  finding: SpfFinding,
+  { problem }: SpfDecision,
+  io: Io,
+): Action[] {
+  const { scope, result } = finding;
+  io.count("spf_results", { identity: scope, result });
+  return [found(key, finding), note(scope, problem === undefined ? result : `${result}: ${problem}`)];
+}
+
+/** What was decided at once makes no promise. */
+function after<T>(
+  decision: SpfDecision | Promise<SpfDecision>,
+  then: (decision: SpfDecision) => T,
+): T | Promise<T> {
+  return decision instanceof Promise ? decision.then(then) : then(decision);
+}

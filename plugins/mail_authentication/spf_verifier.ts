@@ -1,0 +1,48 @@
+/**
+ * The decision on an identity: remembered, or found out within its time.
+ */
+import type { Io } from "sallyport";
+import { checkHost, type SpfDecision } from "./mailauth.ts";
+import type { SpfIdentity } from "./spf_identity.ts";
+import { SpfLookups } from "./spf_lookups.ts";
+import { SpfMemory } from "./spf_memory.ts";
+
+/** RFC 7208 §4.3: nothing is asked. */
+const NO_DOMAIN: SpfDecision = { result: "none" };
+
+const LATE: SpfDecision = { result: "temperror", problem: "no answer in time" };
+
+export class SpfVerifier {
+  readonly #timeout: number;
+  readonly #memory = new SpfMemory();
+
+  /** @param timeout milliseconds for all look-ups of one evaluation */
+  constructor(timeout: number) {
+    this.#timeout = timeout;
+  }
+
+  /** At once where it is remembered, or where there is no domain to ask. */
+  verify(identity: SpfIdentity, io: Io): SpfDecision | Promise<SpfDecision> {
+    if (identity.domain === "") return NO_DOMAIN;
+    return this.#memory.get(identity, io.now()) ?? this.#evaluate(identity, io);
+  }
+
+  async #evaluate(identity: SpfIdentity, io: Io): Promise<SpfDecision> {
+    const began = io.now();
+    const lookups = new SpfLookups(io);
+    const { promise: late, resolve } = Promise.withResolvers<SpfDecision>();
+    const timer = setTimeout(() => resolve(LATE), this.#timeout);
+    try {
+      const decision = await Promise.race([late, checkHost(identity, lookups)]);
+      this.#memory.keep(identity, decision, lookups, began);
+      return decision;
+    } catch (cause) {
+      // Whoever can make a record that the library fails at must not be able to switch the check off by it.
+      io.log.warn("the evaluation of SPF failed", { domain: identity.domain, cause: String(cause) });
+      return { result: "permerror", problem: "the record cannot be evaluated" };
+    } finally {
+      clearTimeout(timer);
+      lookups.stop();
+    }
+  }
+}
