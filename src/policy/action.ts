@@ -40,7 +40,7 @@ export function note(name: string, value: string | number | boolean): Action {
 }
 
 /** Leaves a finding. */
-export function found<T>(key: FindingKey<T>, value: T): Action {
+export function found<T>(key: FindingKey<T>, value: NoInfer<T>): Action {
   return { kind: "finding", key, value };
 }
 
