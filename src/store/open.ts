@@ -43,16 +43,20 @@ export function storeMistakes(url: string): string[] {
   const mistakes: string[] = [];
   const note = (what: string, given: string, allowed: string) =>
     mistakes.push(`${what}: ${JSON.stringify(given)} was given; allowed is ${allowed}`);
-  if (/^rediss?(-cluster|-sentinel)?:/.test(url)) redisTarget(url, note);
+  if (REDIS.test(url)) redisTarget(url, note);
   else if (url.startsWith("sqlite:")) checkPath(url.slice("sqlite:".length), note);
-  else if (url !== "memory:") note("the URL", storeName(url), STORE_FORMS);
+  else if (url !== "memory:") note("the URL", redisName(url), STORE_FORMS);
   return mistakes;
 }
 
-/** A store's URL for people to read: with *** for a password. */
+/** A store's URL for people to read: with *** for a password, and for all that it might be where the URL has mistakes. */
 export function storeName(url: string): string {
-  return url.startsWith("sqlite:") || url === "memory:" ? url : redisName(url);
+  if (url === "memory:" || url.startsWith("sqlite:")) return url;
+  const form = REDIS.exec(url);
+  return form !== null && storeMistakes(url).length > 0 ? `${form[0]}//***` : redisName(url);
 }
+
+const REDIS = /^rediss?(-cluster|-sentinel)?:/;
 
 function checkPath(path: string, note: (what: string, given: string, allowed: string) => void): void {
   if (path === "") note("the path", path, "sqlite:PATH");

@@ -12,7 +12,7 @@ import type {
 } from "../policy/effects.ts";
 import { checkCount, checkLease, checkRates, checkTriplet, checkTtl } from "./checked.ts";
 import { DEEDS } from "./deeds.ts";
-import { type OnState, RedisClient } from "./redis_client.ts";
+import { type OnState, RedisClient, type ScriptName } from "./redis_client.ts";
 import type { RedisTarget } from "./redis_url.ts";
 import { STATES } from "./scripts.ts";
 
@@ -24,11 +24,19 @@ export function redisStore(target: RedisTarget, { onState }: { readonly onState:
   return new RedisStore(new RedisClient(target, onState), target.prefix);
 }
 
-class RedisStore implements Store {
-  readonly #client: RedisClient;
+/** What runs commands and scripts; each rejects with a StoreError that tells the deed. */
+export interface RedisCalls {
+  command(deed: string, name: string, args: readonly string[]): Promise<unknown>;
+  script(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  close(): void;
+}
+
+/** The operations in commands and scripts. */
+export class RedisStore implements Store {
+  readonly #client: RedisCalls;
   readonly #prefix: string;
 
-  constructor(client: RedisClient, prefix: string) {
+  constructor(client: RedisCalls, prefix: string) {
     this.#client = client;
     this.#prefix = prefix;
   }
@@ -102,8 +110,9 @@ class RedisStore implements Store {
     await this.#client.command(DEEDS.release, "zrem", [this.#lease(key), holder]);
   }
 
+  // deno-lint-ignore require-await -- what cannot be closed is a rejection
   async close(): Promise<void> {
-    await this.#client.close();
+    this.#client.close();
   }
 
   #value(key: string): string {

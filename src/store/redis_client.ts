@@ -4,7 +4,7 @@
  * An operation that was under way when its connection broke may have been done or not. It fails and is not sent again:
  * what was drawn twice cannot be told from what was drawn.
  */
-import { AbstractConnector, Cluster, Command, Redis, type RedisOptions } from "ioredis";
+import { AbstractConnector, Cluster, Command, Redis, type RedisOptions, SentinelConnector } from "ioredis";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -188,7 +188,7 @@ function dial(target: RedisTarget, tell: Tell): Redis | Cluster {
     // A server that stays silent is left, so that no more operations wait for it.
     socketTimeout: timeout,
     connectTimeout: 2 * timeout,
-    disconnectTimeout: timeout,
+    disconnectTimeout: 200,
     maxLoadingRetryTime: 1000,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
@@ -201,9 +201,16 @@ function dial(target: RedisTarget, tell: Tell): Redis | Cluster {
     // The server has become a replica.
     reconnectOnError: ({ message }) => message.includes("READONLY"),
   } satisfies RedisOptions;
-  if (kind === "single") return new Redis({ ...single, ...hosts[0], Connector: masterConnector(tell) });
+  if (kind === "single") {
+    const isMaster = ({ role = "master" }: Info) => {
+      if (role !== "master") tell("it is a replica");
+      return role === "master";
+    };
+    return new Redis({ ...single, ...hosts[0], Connector: connector(isMaster) });
+  }
   return new Redis({
     ...single,
+    Connector: FromSentinels as unknown as Connector,
     sentinels: [...hosts],
     name: master,
     sentinelUsername: sentinelLogin.user,
@@ -220,7 +227,7 @@ function dialCluster(
   redisOptions: Omit<RedisOptions, "replyMapping">,
 ): Cluster {
   const cluster = new Cluster([...hosts], {
-    redisOptions,
+    redisOptions: { ...redisOptions, Connector: connector(() => true) },
     clusterRetryStrategy: pause,
     slotsRefreshTimeout: timeout,
     // 0: what was under way on a lost connection is not sent again.
@@ -248,8 +255,10 @@ function tlsOptions({ tls }: RedisTarget): ConnectionOptions | undefined {
   return Object.fromEntries(files) as ConnectionOptions;
 }
 
-/** Connects to one server, and again where it turns out to be a replica, as ioredis does with Sentinel only. */
-function masterConnector(tell: Tell): NonNullable<RedisOptions["Connector"]> {
+type Connector = NonNullable<RedisOptions["Connector"]>;
+
+/** Connects to one server; `right` says of its INFO whether it is the one that is meant. */
+function connector(right: (info: Info) => boolean): Connector {
   return class extends AbstractConnector {
     readonly #options: RedisOptions;
 
@@ -258,18 +267,31 @@ function masterConnector(tell: Tell): NonNullable<RedisOptions["Connector"]> {
       this.#options = options as RedisOptions;
     }
 
-    override check({ role }: { readonly role?: string }): boolean {
-      const right = role === undefined || role === "master";
-      if (!right) tell("it is a replica");
-      return right;
+    override check(info: Info): boolean {
+      return right(info);
     }
 
     connect(): Promise<Socket> {
       const { host = "", port = 0, tls } = this.#options;
       this.connecting = true;
       this.stream = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...tls });
-      this.stream.once("error", (error) => this.firstError = error);
-      return Promise.resolve(this.stream);
+      return Promise.resolve(heard(this.stream, (error) => this.firstError ??= error));
     }
   };
+}
+
+interface Info {
+  readonly role?: string;
+}
+
+/** Asks the sentinels, as ioredis does, for where the master is. */
+class FromSentinels extends SentinelConnector {
+  override async connect(emit: (type: string, error: Error) => void): Promise<Socket> {
+    return heard(await super.connect(emit), () => {});
+  }
+}
+
+/** ioredis listens for the first error of a connection only; Deno may have another, which would end the process. */
+function heard<T extends Socket>(socket: T, hear: (error: Error) => void): T {
+  return socket.on("error", hear);
 }
