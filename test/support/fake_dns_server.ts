@@ -131,9 +131,13 @@ export class FakeDnsServer {
     });
   }
 
-  /** Connections that are open now. */
-  get connections(): number {
-    return this.#connections.size;
+  /** Resolves when no connection is open. */
+  idle(): Promise<void> {
+    if (this.#connections.size === 0) return Promise.resolve();
+    return Promise.all(
+      [...this.#connections].map((each) => new Promise((resolve) => each.on("close", resolve))),
+    )
+      .then(() => this.idle());
   }
 
   async stop(): Promise<void> {
