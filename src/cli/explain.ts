@@ -11,6 +11,7 @@ import { Metrics } from "../policy/metrics.ts";
 import { SettingsError } from "../policy/policy.ts";
 import { setUp } from "../policy/set_up.ts";
 import type { Settings } from "../policy/settings.ts";
+import type { Stage } from "../policy/stages.ts";
 import { Proxy } from "../proxy/server.ts";
 import { latin1Text } from "../smtp/reply.ts";
 import { openEffects } from "./effects.ts";
@@ -61,13 +62,16 @@ export async function explain(path: string, options: ExplainOptions): Promise<vo
   const files = new WatchedFiles();
   const { mistakes, stop } = await setUp(proxy.chain.plugins, proxy.chain.engine, files, !options.offline);
   if (mistakes.length > 0) throw new SettingsError(mistakes);
+  const { chain } = proxy;
+  const held = (plugin: string, stage: Stage) =>
+    chain.asked(stage).some((step) => step.plugin.name === plugin && step.held);
   write(heading(path, options));
   try {
     await proxy.start();
     for (const { client, replies } of session.steps(commandsOf(options, message))) {
       if (client !== undefined) write(`C: ${client}`);
       const lines = await replies();
-      for (const line of askedLines(asked.splice(0))) write(line);
+      for (const line of askedLines(asked.splice(0), held)) write(line);
       for (const ms of waits.splice(0)) write(`   … the client waits ${ms / 1000} s`);
       for (const line of lines) write(`S: ${line}`);
     }

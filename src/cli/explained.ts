@@ -3,15 +3,24 @@
  */
 import type { Action } from "../policy/action.ts";
 import type { Asked } from "../policy/engine.ts";
-import type { Verdict } from "../policy/verdict.ts";
+import type { Stage } from "../policy/stages.ts";
+import { severity, type Verdict } from "../policy/verdict.ts";
 import { visible } from "../proxy/journal.ts";
 
-/** A line for each question, and one for each thing that came of it besides. */
-export function askedLines(asked: readonly Asked[]): string[] {
+/**
+ * A line for each question, and one for each thing that came of it besides.
+ * @param held whether what a plugin refuses at a stage waits for RCPT
+ */
+export function askedLines(
+  asked: readonly Asked[],
+  held: (plugin: string, stage: Stage) => boolean,
+): string[] {
   return asked.flatMap(({ plugin, stage, mode, parts, failure, ms }) => {
-    const said = parts.filter(isVerdict).map(verdictText);
+    const verdicts = parts.filter(isVerdict);
+    const waits = held(plugin, stage) && verdicts.some(({ kind }) => severity({ kind } as Verdict) > 1);
+    const said = verdicts.map(verdictText);
     const failed = failure === undefined ? [] : [`failed (${failure.kind}: ${causeText(failure.cause)})`];
-    const words = [...failed, ...said].join(", ") || "no objection";
+    const words = ([...failed, ...said].join(", ") || "no objection") + (waits ? " (held until RCPT)" : "");
     const shown = `${plugin} at ${stage}${mode === "shadow" ? " (shadow)" : ""}`;
     const line = `   ${shown.padEnd(28)} ${words}  [${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms]`;
     return [line, ...parts.flatMap((part) => (isVerdict(part) ? [] : actionLines(part)))];
@@ -43,7 +52,7 @@ function actionLines(action: Action): string[] {
   const line = (text: string) => [`      ${visible(text)}`];
   switch (action.kind) {
     case "finding":
-      return line(`found ${action.key.name}: ${JSON.stringify(action.value)}`);
+      return line(`found ${action.key.name}: ${shortened(JSON.stringify(action.value))}`);
     case "score":
       return line(`score ${action.points > 0 ? "+" : ""}${action.points}: ${action.reason}`);
     case "note":
@@ -53,6 +62,11 @@ function actionLines(action: Action): string[] {
     default:
       return [];
   }
+}
+
+/** Plugins leave findings for themselves too, and those may be long. */
+function shortened(text: string | undefined): string {
+  return text === undefined || text.length <= 200 ? `${text}` : `${text.slice(0, 200)}...`;
 }
 
 function causeText(cause: unknown): string {

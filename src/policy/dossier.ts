@@ -9,7 +9,7 @@ import { FindingLayer, type Findings } from "./finding.ts";
 import type { Plugin } from "./plugin.ts";
 import type { Group } from "./rule.ts";
 import type { Stage } from "./stages.ts";
-import type { Refusal, Verdict } from "./verdict.ts";
+import { type Refusal, severity, type Verdict } from "./verdict.ts";
 
 /** What is heard of a client before it is greeted. */
 export interface Ears {
@@ -111,10 +111,15 @@ export class Scopes {
     return this.#recipient ??= new Layer(transaction.findings);
   }
 
-  /** The strictest refusal that a group holds. */
+  /** The strictest refusal that a group holds; of equally strict ones the first. */
   held(group: Group): Held | undefined {
-    return this.#transaction?.held.get(group) ?? this.#greeting?.held.get(group) ??
-      this.session.held.get(group);
+    let strictest: Held | undefined;
+    for (const layer of [this.session, this.#greeting, this.#transaction]) {
+      const held = layer?.held.get(group);
+      if (held === undefined) continue;
+      if (strictest === undefined || severity(held.verdict) > severity(strictest.verdict)) strictest = held;
+    }
+    return strictest;
   }
 
   get headers(): string {

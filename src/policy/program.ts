@@ -34,6 +34,8 @@ export interface Step {
   readonly mode: Mode;
   /** The groups around it, the outermost first, in words: `"parallel"`, `"sample 10 %"`. */
   readonly within: readonly string[];
+  /** What it refuses waits for RCPT. */
+  readonly held: boolean;
 }
 
 /** The stages before RCPT. */
@@ -90,23 +92,27 @@ function share(text: string): number {
 }
 
 /** The plugins of a program, in order. */
-export function steps(
-  nodes: readonly Node[],
-  mode: Mode = "enforce",
-  within: readonly string[] = [],
-): Step[] {
+export function steps(nodes: readonly Node[], around: Around = NOTHING_AROUND): Step[] {
   return nodes.flatMap((node) => {
-    switch (node.kind) {
-      case "ask":
-        return [{ plugin: node.plugin, order: node.order, mode, within }];
-      case "shadow":
-        return steps(node.nodes, "shadow", [...within, "shadow"]);
-      case "hold":
-        return steps(node.nodes, mode, [...within, "held until RCPT"]);
-      case "release":
-        return steps(node.nodes, mode, within);
-      default:
-        return steps(node.nodes, mode, [...within, node.kind === "if" ? node.words : node.kind]);
-    }
+    if (node.kind === "ask") return [{ plugin: node.plugin, order: node.order, ...around }];
+    return steps(node.nodes, inside(node, around));
   });
+}
+
+type Around = Pick<Step, "mode" | "within" | "held">;
+
+const NOTHING_AROUND: Around = { mode: "enforce", within: [], held: false };
+
+function inside(node: Exclude<Node, { kind: "ask" }>, around: Around): Around {
+  const within = (words: string) => [...around.within, words];
+  switch (node.kind) {
+    case "shadow":
+      return { ...around, mode: "shadow", within: within("shadow") };
+    case "hold":
+      return { ...around, held: true, within: within("held until RCPT") };
+    case "release":
+      return around;
+    default:
+      return { ...around, within: within(node.kind === "if" ? node.words : node.kind) };
+  }
 }

@@ -178,6 +178,23 @@ describe("atRcpt", () => {
     });
   }
 
+  test("of several that are held the strictest counts, and of equally strict ones the first", async () => {
+    const chain = (...verdicts: readonly Verdict[]) =>
+      new SessionChain([
+        atRcpt(...(["connect", "helo", "mail"] as const).map((stage, i) => says(stage, verdicts[i], stage))),
+      ]);
+    const judged = async (one: SessionChain) => {
+      await one.judge("connect");
+      await one.judge("helo");
+      one.dossier.greeted(true);
+      await one.judge("mail");
+      return await one.verdict("rcpt");
+    };
+    const no = (text: string) => reject("5.7.1", text);
+    expect(await judged(chain(no("first"), no("second"), no("third")))).toBe("550 first");
+    expect(await judged(chain(defer("4.7.1", "mild"), no("second"), no("third")))).toBe("550 second");
+  });
+
   test("what was held at MAIL is over with its transaction", async () => {
     const chain = new SessionChain([atRcpt(says("early", reject("5.7.1", "no"), "mail"))]);
     await chain.judge("mail");
