@@ -7,7 +7,6 @@ import {
   definePlugin,
   delay,
   DNSBL,
-  found,
   type Handlers,
   type Io,
   isAllowed,
@@ -16,12 +15,10 @@ import {
   type OnError,
   type PluginBody,
   type PluginFactory,
-  rollback,
   type Stage,
 } from "sallyport";
 import { options, z } from "sallyport/schema";
 import { Places } from "./places.ts";
-import { RefusedRecipients } from "./refused.ts";
 
 // Not at `message`: who waits long for the reply to the end of data sends again what was taken (RFC 1047).
 const STAGES = ["connect", "helo", "mail", "rcpt", "data"] as const;
@@ -69,9 +66,10 @@ export const tarpit: PluginFactory<TarpitOptions> = definePlugin(
     const pit = new Pit(terms);
     const wait = (stage: Stage) => (session: Known, io: Io) =>
       pit.wait(session, pit.earned(stage, session), io);
-    const handlers: Handlers = Object.fromEntries(terms.stages.map((stage) => [stage, wait(stage)]));
-    const guesses = terms.perRefusedRecipient > 0 ? guessing(pit, terms) : undefined;
-    return { onError: terms.onError, ...handlers, ...guesses };
+    const guesses: readonly Stage[] = terms.perRefusedRecipient > 0 ? ["rcpt"] : [];
+    const stages = new Set([...terms.stages, ...guesses]);
+    const handlers: Handlers = Object.fromEntries([...stages].map((stage) => [stage, wait(stage)]));
+    return { onError: terms.onError, ...handlers };
   },
 );
 
@@ -98,11 +96,14 @@ class Pit {
 
   /** Milliseconds; 0 at a stage where nobody waits. */
   earned(stage: Stage, { findings, conduct }: Known): number {
-    const { stages, constant, perPoint, listed, perUnknownCommand } = this.#terms;
-    if (!(stages as readonly Stage[]).includes(stage)) return 0;
+    const { stages, constant, perPoint, listed, perUnknownCommand, perRefusedRecipient, forgiven } =
+      this.#terms;
+    const guesses = stage === "rcpt" ? Math.max(0, conduct!.refusedRecipients - forgiven) : 0;
+    const guessing = guesses * perRefusedRecipient;
+    if (!(stages as readonly Stage[]).includes(stage)) return guessing;
     const isListed = (findings.get(DNSBL)?.score ?? 0) > 0;
     return constant + perPoint * Math.max(0, findings.score) + (isListed ? listed : 0) +
-      perUnknownCommand * (conduct?.unknownCommands ?? 0);
+      perUnknownCommand * (conduct?.unknownCommands ?? 0) + guessing;
   }
 
   wait(session: Known, earned: number, io: Io) {
@@ -115,24 +116,4 @@ class Pit {
     }
     return [delay(ms), note("ms", ms), afterwards(() => this.#places.giveUp(session.id))];
   }
-}
-
-/** Delays who guesses at recipients. */
-function guessing(pit: Pit, { perRefusedRecipient, forgiven }: Terms) {
-  const refused = new RefusedRecipients();
-  return {
-    connect: (session, io) => [
-      found(...refused.begin()),
-      ...pit.wait(session, pit.earned("connect", session), io),
-    ],
-    rcpt(session, io) {
-      const { forwardPath, findings } = session;
-      const guesses = Math.max(0, refused.count(findings) - forgiven);
-      return [
-        rollback(refused.ask(forwardPath, findings)),
-        ...pit.wait(session, guesses * perRefusedRecipient + pit.earned("rcpt", session), io),
-      ];
-    },
-    observe: (event) => refused.observe(event),
-  } satisfies Partial<PluginBody>;
 }

@@ -33,6 +33,8 @@ export interface Conduct {
   readonly pipelinedEarly: boolean;
   /** Lines that were no SMTP command at all. */
   readonly unknownCommands: number;
+  /** Recipients answered 5yz, by whomever. */
+  readonly refusedRecipients: number;
 }
 
 /** Known once the client has greeted. */

@@ -60,7 +60,7 @@ export class Server {
   offered: Extensions = NO_EXTENSIONS;
   phase: Phase = "start";
   /** How the client has behaved, beyond what is refused for it. */
-  readonly conduct = { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0 };
+  readonly conduct = { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0, refusedRecipients: 0 };
   /** The transaction's MAIL had SMTPUTF8, or BODY=BINARYMIME. */
   utf8 = false;
   binary = false;
@@ -219,6 +219,7 @@ export class Server {
     const positive = given.code < 400;
     if (pending === "end" || (pending === "chunk end" && !positive)) this.dropTransaction();
     else if (positive) this.#proceed(pending!, command, given);
+    if (pending === "rcpt" && given.code >= 500) this.conduct.refusedRecipients++;
     if (pending === "rcpt" && !positive) this.#count(this.#tally.refusedRecipient());
     else if (positive && (pending === "ask" || (pending === "chunk end" && this.#emptyChunk))) {
       this.#count(this.#tally.idleCommand());

@@ -140,7 +140,7 @@ export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {
     helo: "client.example",
     verb: "EHLO",
     tls: undefined,
-    conduct: { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0 },
+    conduct: { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0, refusedRecipients: 0 },
   };
   const mail: Stages["mail"] = {
     ...helo,

@@ -80,9 +80,21 @@ export async function transcript(
     );
   }
   const theatre = new Theatre(settingsOf(given), options, leg);
-  await theatre.open();
-  await new Player(theatre.scene, steps, theatre.directions, "whole").run();
-  return theatre.close();
+  try {
+    await theatre.open();
+    await new Player(theatre.scene, steps, theatre.directions, "whole").run();
+    return await theatre.close();
+  } catch (error) {
+    throw fromOutside(error);
+  }
+}
+
+/** The error as if it came from who called: where in this folder it was thrown helps nobody. */
+function fromOutside(error: unknown): unknown {
+  if (!(error instanceof Error) || error.stack === undefined) return error;
+  const own = import.meta.url.replace(/[^/]*$/, "").replace(/^file:\/\//, "");
+  error.stack = error.stack.split("\n").filter((line) => !line.includes(own)).join("\n");
+  return error;
 }
 
 function settingsOf(given: Given): Settings {

@@ -44,7 +44,7 @@ async function atMail(options: TarpitOptions, opinion?: Opinion, given: Partial<
   return waited(chain, "mail", given);
 }
 
-const conduct = { spokeEarly: false, pipelinedEarly: false, unknownCommands: 3 };
+const conduct = { spokeEarly: false, pipelinedEarly: false, unknownCommands: 3, refusedRecipients: 0 };
 const listing = (points: number) => found(DNSBL, { score: points, lists: [] });
 
 describe("a client waits at MAIL:", () => {
@@ -91,9 +91,9 @@ describe("stages:", () => {
 
   test("without refused recipients only the given stages are asked", () => {
     const asked = (options: TarpitOptions) =>
-      ["connect", "helo", "mail", "rcpt", "data", "observe"].filter((name) => name in tarpit(options));
+      ["connect", "helo", "mail", "rcpt", "data"].filter((name) => name in tarpit(options));
     expect(asked({ perRefusedRecipient: 0 })).toEqual(["mail"]);
-    expect(asked({})).toEqual(["connect", "mail", "rcpt", "observe"]);
+    expect(asked({})).toEqual(["mail", "rcpt"]);
   });
 
   test("the note says how long, and the verdict is counted", async () => {
@@ -104,104 +104,28 @@ describe("stages:", () => {
 });
 
 describe("refused recipients:", () => {
-  /** Asks about a recipient, whom the backend then takes or refuses. */
-  async function recipient(
-    chain: SessionChain,
-    backend: "takes" | "refuses" = "refuses",
-    mailbox = "b@mx.example",
-  ) {
-    const forwardPath = path(mailbox);
-    const judged = await chain.judge("rcpt", { forwardPath });
-    chain.dossier.recipientOver(judged?.verdict === undefined && backend === "takes");
-    return judged?.delay ?? 0;
-  }
+  const refused = (count: number) => ({
+    conduct: { ...conduct, unknownCommands: 0, refusedRecipients: count },
+  });
 
-  /** A session at RCPT, of a policy whose last word there is this. */
-  async function started(options: TarpitOptions, rcpt: (facts: RcptFacts) => Opinion = () => undefined) {
-    const last = definePlugin("last", () => ({ onError: "pass", rcpt }))();
-    const chain = new SessionChain([tarpit(options), last], { effects: { now: () => 0 } });
-    await chain.judge("connect");
-    await chain.judge("mail");
-    return chain;
-  }
-
-  test("the first three cost nothing, then each makes the next wait a second longer", async () => {
-    const chain = await started({});
+  test("the first three cost nothing, then each makes the wait a second longer", async () => {
+    const chain = session({});
     const waits: number[] = [];
-    for (let i = 0; i < 7; i++) waits.push(await recipient(chain));
+    for (let count = 0; count < 7; count++) waits.push(await waited(chain, "rcpt", refused(count)));
     expect(waits).toEqual([0, 0, 0, 0, 1000, 2000, 3000]);
   });
 
-  test("those that the backend takes are not counted", async () => {
-    const chain = await started({ forgiven: 0 });
-    await recipient(chain, "refuses");
-    for (let i = 0; i < 3; i++) expect(await recipient(chain, "takes")).toBe(1000);
-  });
-
-  test("nor are they when their message is refused in the end", async () => {
-    const chain = await started({ forgiven: 0 });
-    for (let i = 0; i < 5; i++) await recipient(chain, "takes");
-    await chain.judge("data");
-    chain.dossier.transactionOver(false);
-    await chain.judge("mail");
-    expect(await recipient(chain)).toBe(0);
-  });
-
-  test("of those that are taken and given up with RSET, the last counts", async () => {
-    const chain = await started({ forgiven: 0 });
-    for (let i = 0; i < 5; i++) await recipient(chain, "takes");
-    chain.dossier.transactionOver(false);
-    await chain.judge("mail");
-    expect(await recipient(chain)).toBe(1000);
-  });
-
-  test("those that the policy rejects count, those that it defers do not", async () => {
-    const verdicts: Record<string, Opinion> = {
-      no: reject("5.1.1", "No"),
-      later: { kind: "defer", code: 450, enhanced: "7.1", text: "Greylisted" },
-    };
-    const chain = await started({ forgiven: 0 }, (facts: RcptFacts) => verdicts[facts.forwardPath.localPart]);
-    expect(await recipient(chain, "refuses", "later@mx.example")).toBe(0);
-    expect(await recipient(chain, "refuses", "no@mx.example")).toBe(0);
-    expect(await recipient(chain, "refuses", "later@mx.example")).toBe(1000);
-    expect(await recipient(chain, "refuses", "no@mx.example")).toBe(1000);
-    expect(await recipient(chain, "takes", "b@mx.example")).toBe(2000);
-  });
-
-  test("those that an earlier plugin rejects count too, though tarpit is not asked", async () => {
-    const first = definePlugin("first", () => ({
-      onError: "pass",
-      rcpt: ({ forwardPath }) => forwardPath.localPart === "no" ? reject("5.1.1", "No") : undefined,
-    }))();
-    const chain = new SessionChain([first, tarpit({ forgiven: 0 })], { effects: { now: () => 0 } });
-    await chain.judge("connect");
-    await recipient(chain, "refuses", "no@mx.example");
-    expect(await recipient(chain, "takes")).toBe(1000);
-  });
-
-  test("they count for the session, over its transactions, and for no other session", async () => {
-    const chain = await started({ forgiven: 0 });
-    await recipient(chain);
-    chain.dossier.transactionOver(false);
-    await chain.judge("mail");
-    expect(await recipient(chain)).toBe(1000);
-    const other = chain.newDossier();
-    await chain.judge("connect", {}, other);
-    expect((await chain.judge("rcpt", {}, other))?.delay ?? 0).toBe(0);
-  });
-
-  test("who is allowed or has authenticated may guess", async () => {
-    const chain = await started({ forgiven: 0 });
-    await recipient(chain);
-    expect(await waited(chain, "rcpt", { user: "ann" })).toBe(0);
+  test("they cost users and allowed clients nothing", async () => {
+    const chain = session({});
+    expect(await waited(chain, "rcpt", { ...refused(9), user: "ann" })).toBe(0);
     chain.dossier.scopes.session.findings.leave(ALLOWED, "access: clients 203.0.113.7");
-    expect(await waited(chain, "rcpt")).toBe(0);
+    expect(await waited(chain, "rcpt", refused(9))).toBe(0);
   });
 
-  test("at RCPT they add to what else is counted there", async () => {
-    const chain = await started({ forgiven: 0, constant: 300, stages: ["rcpt"] });
-    await recipient(chain);
-    expect(await recipient(chain)).toBe(1300);
+  test("at RCPT they add to what else is counted there, and nowhere else", async () => {
+    const chain = session({ forgiven: 0, constant: 300, stages: ["mail", "rcpt"] });
+    expect(await waited(chain, "rcpt", refused(1))).toBe(1300);
+    expect(await waited(chain, "mail", refused(1))).toBe(300);
   });
 });
 

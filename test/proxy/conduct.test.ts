@@ -116,7 +116,7 @@ describe("plugins are told", () => {
     }
     return seen;
   }
-  const polite = { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0 };
+  const polite = { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0, refusedRecipients: 0 };
 
   test("nothing of a client that waits for its answers", async () => {
     expect(await conduct("EHLO x\r\n", "MAIL FROM:<a@b.example>\r\n")).toEqual(polite);
@@ -145,6 +145,29 @@ describe("plugins are told", () => {
         unknownCommands: 2,
       },
     );
+  });
+  test("of recipients that were answered 5yz, whoever did, and not of those that were deferred", async () => {
+    const seen: number[] = [];
+    const looks = definePlugin("looks", () => ({
+      onError: "pass",
+      rcpt: ({ conduct, forwardPath }) => {
+        seen.push(conduct.refusedRecipients);
+        return forwardPath.localPart === "no" ? reject("5.1.1", "No") : undefined;
+      },
+    }))();
+    const scene = new Scene({ plugins: [looks] });
+    const backend = (reply: string) => (scene.connections.at(-1)!.send(`${reply}\r\n`), scene.settle());
+    scene.send("EHLO x\r\n");
+    scene.send("MAIL FROM:<a@b.example>\r\n");
+    backend("250 Ok");
+    scene.send("RCPT TO:<no@d.example>\r\n");
+    for (const reply of ["550 Unknown", "450 Later", "250 Ok"]) {
+      scene.send("RCPT TO:<c@d.example>\r\n");
+      backend(reply);
+    }
+    scene.send("RCPT TO:<c@d.example>\r\n");
+    await scene.rest();
+    expect(seen).toEqual([0, 1, 2, 2, 2]);
   });
   test("of one that spoke before its greeting, and was let in all the same", async () => {
     let seen: Conduct | undefined;
