@@ -7,10 +7,11 @@ import process from "node:process";
 import { checkCommand } from "./cli/check.ts";
 import { type Command, commandMistakes, type Given, usageOf } from "./cli/command.ts";
 import { explainCommand } from "./cli/explain.ts";
+import { newPluginCommand } from "./cli/new_plugin.ts";
 import { serveCommand } from "./cli/serve.ts";
 import { SettingsError } from "./policy/policy.ts";
 
-const COMMANDS: readonly Command[] = [serveCommand, checkCommand, explainCommand];
+const COMMANDS: readonly Command[] = [serveCommand, checkCommand, explainCommand, newPluginCommand];
 
 const USAGE = [
   "Usage:",
