@@ -58,7 +58,7 @@ export class Judge {
       found(this.#listings, all),
       found(DNSBL, merged(session.findings.get(DNSBL), fresh, { of: against[0], reason })),
       ...this.#points(fresh),
-      ...this.#allowed(fresh, all),
+      ...this.#allowed(all),
       verdict?.(refusalText(against, reason)),
     ];
   }
@@ -93,9 +93,9 @@ export class Judge {
     );
   }
 
-  #allowed(fresh: readonly Listing[], all: readonly Listing[]): Action[] {
+  #allowed(all: readonly Listing[]): Action[] {
     const { allowThreshold = -Infinity } = this.#terms;
-    if (fresh.length === 0 || sum(all) > allowThreshold) return [];
+    if (sum(all) > allowThreshold) return [];
     const names = all.filter(({ listed }) => listed.weight < 0).map(({ query }) => query.zone.shown);
     return [found(ALLOWED, `on ${names.join(", ")}`)];
   }

@@ -8,6 +8,7 @@ import {
   definePlugin,
   type HeloFacts,
   type Io,
+  isAllowed,
   type MailFacts,
   type Opinion,
   type Plugin,
@@ -80,7 +81,7 @@ const RETEST_SOON = 300_000;
 function body(given: Given, zones: readonly AskedZone[]): PluginBody {
   const judge = new Judge(given);
   const ask = (session: ConnectFacts, queries: readonly Query[], io: Io): Opinion | Promise<Opinion> =>
-    queries.length === 0 ? undefined : judge.judge(session, queries, io);
+    queries.length === 0 || isAllowed(session) ? undefined : judge.judge(session, queries, io);
   const about = (subject: Subject) => zones.filter(({ of }) => of === subject);
   const [client, helo, sender, reverse] = [about("client"), about("helo"), about("sender"), about("reverse")];
 
@@ -98,7 +99,9 @@ function body(given: Given, zones: readonly AskedZone[]): PluginBody {
       ...byName(reverse, listable(session.findings.get(REVERSE)?.name ?? "")),
     ], io);
   const mail = (session: MailFacts, io: Io) =>
-    ask(session, byName(sender, listable(session.reversePath.domain)), io);
+    session.user === undefined
+      ? ask(session, byName(sender, listable(session.reversePath.domain)), io)
+      : undefined;
 
   return {
     onError: given.onError,

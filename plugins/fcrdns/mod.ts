@@ -11,6 +11,7 @@ import {
   finding,
   type FindingKey,
   found,
+  isAllowed,
   NetworkSet,
   note,
   type OnError,
@@ -96,7 +97,8 @@ const PRIVATE = new NetworkSet([
 
 /** Finds out what the client's address is called, and whether by right. */
 export const fcrdns: PluginFactory<FcrdnsOptions> = definePlugin("fcrdns", SCHEMA, (given) => {
-  const judged = (octets: Uint8Array, reverse: ReverseFinding, io: ConnectIo): Opinion => {
+  const judged = (session: ConnectFacts, octets: Uint8Array, reverse: ReverseFinding, io: ConnectIo) => {
+    const spared = isAllowed(session);
     const { status, names, name = names[0] } = reverse;
     const generic = name === undefined ? undefined : genericName(name, octets);
     io.count("fcrdns_results", { result: status });
@@ -104,22 +106,23 @@ export const fcrdns: PluginFactory<FcrdnsOptions> = definePlugin("fcrdns", SCHEM
     return [
       found(REVERSE, reverse),
       note("reverse", name === undefined ? status : `${status} ${name}`),
-      status === "permerror" ? undefined : doing(given[status], TEXTS[status]),
+      spared || status === "permerror" ? undefined : doing(given[status], TEXTS[status]),
       ...(generic === undefined ? [] : [
         found(GENERIC_NAME, generic),
         note("generic", generic),
-        doing(given.generic, TEXTS.generic),
+        spared ? undefined : doing(given.generic, TEXTS.generic),
       ]),
     ];
   };
   return {
     onError: given.onError,
-    connect({ client }: ConnectFacts, io: ConnectIo): Opinion | Promise<Opinion> {
+    connect(session: ConnectFacts, io: ConnectIo): Opinion | Promise<Opinion> {
+      const { client } = session;
       const octets = given.privateAddresses === "check" || !PRIVATE.has(client.host)
         ? readNetwork(client.host)?.octets
         : undefined;
       if (octets === undefined) return undefined;
-      return confirm(octets, io.dns, given).then((reverse) => judged(octets, reverse, io));
+      return confirm(octets, io.dns, given).then((reverse) => judged(session, octets, reverse, io));
     },
   };
 });

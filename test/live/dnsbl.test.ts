@@ -166,7 +166,7 @@ describe.skipIf(missing !== undefined)(title, () => {
 
   test("a client that no list knows is greeted, whatever zones say that are none", async () => {
     const { heard } = await door.hears("127.0.0.11");
-    expect(heard).toStartWith("220 mx.live.example");
+    expect(heard).toMatch(/^220 mx.live.example/);
     const verdicts = await door.verdicts("127.0.0.11");
     expect(verdicts.filter((each) => /=(skipped|EREFUSED)$/.test(each))).toEqual([
       "dnsbl@connect:wild.live=skipped",
@@ -180,7 +180,7 @@ describe.skipIf(missing !== undefined)(title, () => {
   });
 
   test("an allow list outweighs a light listing", async () => {
-    expect((await door.hears("127.0.0.12")).heard).toStartWith("220 ");
+    expect((await door.hears("127.0.0.12")).heard).toMatch(/^220 /);
     expect(await door.verdicts("127.0.0.12")).toContain("dnsbl@connect:wl.live=127.0.5.2");
   });
 
@@ -188,7 +188,7 @@ describe.skipIf(missing !== undefined)(title, () => {
     expect((await door.hears("127.0.0.13", "spam.example")).heard).toBe(
       "550 5.7.1 HELO name blocked using dbl.live",
     );
-    expect((await door.hears("127.0.0.13", "ham.example")).heard).toStartWith("250-mx.live.example");
+    expect((await door.hears("127.0.0.13", "ham.example")).heard).toMatch(/^250-mx.live.example/);
   });
 });
 
@@ -199,16 +199,16 @@ describe.skipIf(missing !== undefined)(silenceTitle, () => {
     const door = new Door();
     try {
       await door.open(nsd.port);
-      expect((await door.hears("127.0.0.9")).heard).toStartWith("554 ");
+      expect((await door.hears("127.0.0.9")).heard).toMatch(/^554 /);
       await nsd.stop();
       const { heard, ms } = await door.hears("127.0.0.14");
-      expect(heard).toStartWith("220 ");
+      expect(heard).toMatch(/^220 /);
       expect(ms).toBeLessThan(3500);
       const lines = () => door.said.filter((text) => text.startsWith("DNS list bl.live was left out"));
       await eventually(() => lines().length > 0);
       expect(lines()).toHaveLength(1);
       // What is in the cache still holds.
-      expect((await door.hears("127.0.0.9")).heard).toStartWith("554 ");
+      expect((await door.hears("127.0.0.9")).heard).toMatch(/^554 /);
     } finally {
       await door.close();
       await nsd.stop();
@@ -221,7 +221,7 @@ describe.skipIf(missing !== undefined)(silenceTitle, () => {
     try {
       await door.open(socket.address().port, 300);
       const { heard, ms } = await door.hears("127.0.0.15");
-      expect(heard).toStartWith("220 ");
+      expect(heard).toMatch(/^220 /);
       expect(ms).toBeGreaterThan(250);
       expect(ms).toBeLessThan(1500);
       const line = "DNS list bl.live was left out: no answer within 300 ms";

@@ -2,7 +2,17 @@
  * `dnsbl`: what lists say is weighed, and what is no listing never counts.
  */
 import { describe, expect, test } from "bun:test";
-import { ALLOWED, atRcpt, DNSBL, note, reject, REVERSE, threshold } from "../../src/mod.ts";
+import {
+  ALLOWED,
+  atRcpt,
+  definePlugin,
+  DNSBL,
+  found,
+  note,
+  reject,
+  REVERSE,
+  threshold,
+} from "../../src/mod.ts";
 import { ask, dnsOf, factsAt, findingsOf, path } from "../../src/testing.ts";
 import { dnsbl, type DnsblOptions } from "../../plugins/dnsbl/mod.ts";
 import { type Lists, Lookout, recordsOf } from "./dnsbl_scene.ts";
@@ -411,6 +421,45 @@ describe("over the stages", () => {
     expect(await lookout.verdict("rcpt")).toBe(`${BLOCKED} a.example`);
     expect(lookout.dns.questions.filter((question) => question.startsWith("TXT"))).toHaveLength(1);
   });
+});
+
+test("a stage that adds nothing against the client does not refuse it again", async () => {
+  const sites = [{ zone: "a.example", weight: 5 }, {
+    zone: "wl.example",
+    weight: -1,
+    of: "reverse",
+  }] as const;
+  const named = definePlugin("named", () => ({
+    onError: "pass",
+    connect: () => found(REVERSE, { status: "pass", names: ["a.name.example"], name: "a.name.example" }),
+  }))();
+  const lookout = new Lookout(
+    {
+      [at("a.example")]: "127.0.0.2",
+      "a.name.example.wl.example": "127.0.0.2",
+    },
+    { sites, threshold: 3 },
+    { rules: (plugin) => [named, atRcpt(plugin)] },
+  );
+  await lookout.verdict("connect");
+  await lookout.verdict("helo");
+  expect(lookout.finding("helo")?.score).toBe(4);
+  const refusals = lookout.chain.asked.filter(({ parts }) => parts.some(({ kind }) => kind === "reject"));
+  expect(refusals.map(({ stage }) => stage)).toEqual(["connect"]);
+});
+
+describe("nobody is asked about", () => {
+  const silent = async (stage: "connect" | "mail", given: object) => {
+    const dns = dnsOf({});
+    const sites = [{ zone: "a.example" }, { zone: "a.example", of: "sender" }] as const;
+    const answer = await ask(dnsbl({ sites }), stage, factsAt(stage, given), { effects: { dns } });
+    expect([answer.failure, answer.actions, dns.questions]).toEqual([undefined, [], []]);
+  };
+
+  test("an allowed client", () => silent("connect", { findings: findingsOf([ALLOWED, "by a list"]) }));
+  test("the sender of an allowed client", () =>
+    silent("mail", { findings: findingsOf([ALLOWED, "by a list"]) }));
+  test("the sender of a user", () => silent("mail", { user: "a" }));
 });
 
 test("a listing is noted, counted, and left as a finding", async () => {

@@ -98,13 +98,32 @@ describe("a zone that is late", () => {
     expect(verdicts).toEqual(["asked"]);
   });
 
+  test("and answers while others are still waited for is left out all the same", async () => {
+    const lookout = new Lookout({ [at("quick.example")]: "127.0.0.2", [at("slow.example")]: "never" }, {
+      sites: [{ zone: "quick.example", timeout: 300 }, { zone: "slow.example" }],
+    }, { dns: slow("quick.example", 500) });
+    expect(await lookout.time("connect")).toBe(2000);
+    expect(lookout.finding()).toEqual({ score: 0, lists: [] });
+    expect(lookout.log).toHaveLength(2);
+  });
+
   test("leaves no timer behind, nor does one that answers", async () => {
-    for (const answer of ["never", "127.0.0.2"]) {
+    for (const [answer, ms] of [["never", 2000], ["127.0.0.2", 0]] as const) {
       const lookout = new Lookout({ [at("a.example")]: answer }, { sites: "a.example b.example" });
-      await lookout.verdict("connect", {}, 2000);
-      await withTimers(lookout.chain.timers, () => Promise.resolve());
+      await lookout.verdict("connect", {}, ms);
       expect(lookout.chain.timers.advance(60_000)).toBe(false);
     }
+  });
+
+  test("is cut by the stage's deadline, if it may take longer", async () => {
+    const lookout = new Lookout({ [at("slow.example")]: "never" }, {
+      sites: "slow.example",
+      timeout: 10_000,
+    });
+    expect(await lookout.time("connect")).toBe(5000);
+    expect(lookout.chain.told("plugin failed", "kind", "cause")).toEqual([
+      "timeout no verdict within 5000 ms",
+    ]);
   });
 });
 

@@ -299,6 +299,27 @@ describe("no pass is given", () => {
       ${delivery()}`));
 });
 
+test("no pass is given to one that says nonsense after its recipients", async () => {
+  const played = await play(
+    { nonsense: "off" },
+    `
+    ${HELD}${HELLO}
+    C: MAIL FROM:<a@client.example>
+    S: 250 …
+    C: RCPT TO:<b@mx.example>
+    S: 250 …
+    C: XYZZY
+    S: 500 …
+    C: DATA
+    S: 354 …
+    C: .
+    S: 250 …
+  `,
+  );
+  expect(played.mails).toHaveLength(1);
+  expect(await played.store.get(KEY)).toBeUndefined();
+});
+
 describe("in the session,", () => {
   test("commands sent ahead of EHLO's reply are refused", async () => {
     const played = await play(

@@ -3,8 +3,8 @@
  */
 import { describe, expect, test } from "bun:test";
 import { fcrdns, type FcrdnsOptions, GENERIC_NAME } from "../../plugins/fcrdns/mod.ts";
-import { type Dns, REVERSE, type ReverseFinding } from "../../src/mod.ts";
-import { type Answer, ask, type DnsMap, dnsOf, factsAt } from "../../src/testing.ts";
+import { ALLOWED, type Dns, REVERSE, type ReverseFinding } from "../../src/mod.ts";
+import { type Answer, ask, type DnsMap, dnsOf, factsAt, findingsOf } from "../../src/testing.ts";
 import { FakeTimers, promisesSettle, withTimers } from "../support/fake_timers.ts";
 
 const PTR = "7.113.0.203.in-addr.arpa";
@@ -226,6 +226,16 @@ describe("what an outcome brings about:", () => {
       'options.temperror: "reject" was given; allowed are "off", "defer" and { score: number }',
     ]);
   });
+});
+
+test("an allowed client is named, and nothing comes of it", async () => {
+  const facts = factsAt("connect", { findings: findingsOf([ALLOWED, "by a list"]) });
+  const dns = dnsOf({ [PTR]: { PTR: ["dsl-7.isp.example.net"] } });
+  const answer = await ask(fcrdns({ fail: "reject", generic: "reject" }), "connect", facts, {
+    effects: { dns },
+  });
+  expect([answer.verdict, answer.findings.score]).toEqual([undefined, 0]);
+  expect(answer.findings.get(REVERSE)?.status).toBe("fail");
 });
 
 test("the name and the outcome are noted", async () => {
