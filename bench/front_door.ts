@@ -15,6 +15,7 @@ import { inOwnNetwork, nameServer } from "./support/own_network.ts";
 import type { Peer } from "./support/peer.ts";
 import { harakaFrontDoor } from "./support/peers/haraka_front_door.ts";
 import { postfixFrontDoor } from "./support/peers/postfix_front_door.ts";
+import { sallyport } from "./support/peers/sallyport.ts";
 import { sallyportFrontDoor } from "./support/peers/sallyport_front_door.ts";
 import { cpuSeconds, readCpu, readMemory } from "./support/proc.ts";
 import { startRedis } from "./support/redis.ts";
@@ -29,6 +30,7 @@ const sessions = 4000;
 /** Sessions before the first round, besides those that bring the triplets past the greylist. */
 const warming = 2500;
 const triplets = envelopes();
+const unchecked: Peer = { ...sallyport, name: "sallyport_pass", title: "Sallyport, pass.ts: no checks" };
 
 /** What the script inside is told. */
 interface Order {
@@ -61,8 +63,7 @@ export async function frontDoor(run: Run): Promise<Table[]> {
 /** Fetches what peers need, since inside there is no network. */
 async function prepare(names: readonly string[]): Promise<Record<string, string>> {
   const unable: Record<string, string> = {};
-  for (const peer of contenders({ nameServer: "", redis: 0 })) {
-    if (!names.includes(peer.name)) continue;
+  for (const peer of contenders({ nameServer: "", redis: 0 }, names)) {
     await peer.prepare?.().catch((error) => unable[peer.name] = `cannot start: ${reason(error)}`);
   }
   return unable;
@@ -72,10 +73,10 @@ async function prepare(names: readonly string[]): Promise<Record<string, string>
 async function inside(order: Order): Promise<Table[]> {
   const names = await startNsd(`${order.directory}/nsd`, zones(), { host: nameServer, port: 53 });
   const redis = await startRedis(`${order.directory}/redis`);
-  const peers = contenders({ nameServer: `${names.host}:${names.port}`, redis: redis.port });
+  const sources = { nameServer: `${names.host}:${names.port}`, redis: redis.port };
   const run: Run = {
     ...order,
-    peers: peers.filter(({ name }) => order.peers.includes(name)).map((peer) => {
+    peers: contenders(sources, order.peers).map((peer) => {
       const why = order.unable[peer.name];
       return why === undefined ? peer : { ...peer, unable: { front_door: why } };
     }),
@@ -91,8 +92,10 @@ async function inside(order: Order): Promise<Table[]> {
   }
 }
 
-function contenders(sources: Sources): Peer[] {
-  return [sallyportFrontDoor(sources), postfixFrontDoor, harakaFrontDoor(sources)];
+/** Those named in `--peers`; Sallyport takes part without checks as well, to show what they cost. */
+function contenders(sources: Sources, names: readonly string[]): Peer[] {
+  return [sallyportFrontDoor(sources), postfixFrontDoor, harakaFrontDoor(sources), unchecked]
+    .filter(({ name }) => names.some((given) => name.startsWith(given)));
 }
 
 async function measured(field: Field, run: Run): Promise<Table[]> {
@@ -127,12 +130,16 @@ async function send({ port }: Contender, count: number, parallel: number): Promi
 
 /** Makes the clients known to a front door, sees that it refuses whom it must, and warms it up. */
 async function introduce(contender: Contender): Promise<void> {
-  // Straight to the sink there is nobody to defer or to refuse.
-  if (contender.processes.length > 0) {
+  if (isGuarded(contender)) {
     await passGreylist(contender.port);
     await seeRefusals(contender.port);
   }
   await send(contender, warming, 20);
+}
+
+/** Straight to the sink, and through `pass.ts`, there is nobody to defer or to refuse. */
+function isGuarded({ title }: Contender): boolean {
+  return title !== "direct" && title !== unchecked.title;
 }
 
 async function passGreylist(port: number): Promise<void> {
