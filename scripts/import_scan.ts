@@ -31,6 +31,7 @@ function resolve(file: string, specifier: string): string {
   if (specifier === "sallyport") return "src/mod.ts";
   if (specifier === "sallyport/testing") return "src/testing.ts";
   if (specifier === "sallyport/schema") return "src/schema.ts";
+  if (specifier.startsWith("sallyport/plugins/")) return specifier.slice("sallyport/".length);
   return specifier.startsWith(".") ? join(file, "..", specifier) : specifier;
 }
 

@@ -49,7 +49,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   main: [...PARTS, "cli"],
   plugins: ["face", "schema"],
   policies: ["face", "plugins"],
-  examples: ["face", "schema", "testing"],
+  examples: ["face", "schema", "testing", "plugins"],
   vendor: [],
 };
 
@@ -139,9 +139,10 @@ function exampleDirection(file: string, specifier: string, target: string): stri
     "sallyport/schema",
     ...(file.endsWith(".test.ts") ? ["sallyport/testing"] : []),
   ];
+  if (specifier.startsWith("sallyport/plugins/")) return undefined;
   const folder = /^examples\/[^/]+\//.exec(file)?.[0];
   if (faces.includes(specifier) || (folder !== undefined && target.startsWith(folder))) return undefined;
-  return `an example may import only its own folder and ${faces.join(", ")}`;
+  return `an example may import only its own folder, sallyport/plugins/ and ${faces.join(", ")}`;
 }
 
 function told(allowed: readonly string[]): string {

@@ -35,6 +35,7 @@ describe("allowed", () => {
     ["test/proxy/session.test.ts", "../../src/cli/serve.ts"],
     ["examples/quota/mod.ts", "sallyport/schema"],
     ["examples/quota/policy.ts", "./mod.ts"],
+    ["examples/quota/policy.ts", "sallyport/plugins/spf.ts"],
     ["examples/quota/mod.test.ts", "sallyport/testing"],
     ["examples/quota/mod.test.ts", "bun:test"],
   ])("%s may import %s", (file, specifier) => {
@@ -68,6 +69,8 @@ describe("refused", () => {
     ["plugins/spf.ts", "../src/mail/trace.ts", "src/mail/trace.ts"],
     ["plugins/spf.ts", "./dkim.ts", "plugins/dkim.ts"],
     ["plugins/spf.ts", "sallyport/testing", "src/testing.ts"],
+    ["plugins/spf.ts", "sallyport/plugins/dkim.ts", "plugins/dkim.ts"],
+    ["src/cli/serve.ts", "sallyport/plugins/spf.ts", "plugins/spf.ts"],
     ["plugins/spf.ts", "node:net", "node:net"],
     ["plugins/spf.ts", "node:timers/promises", "node:timers/promises"],
     ["policies/pass.ts", "../src/proxy/session.ts", "src/proxy/session.ts"],
