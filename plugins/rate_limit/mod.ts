@@ -1,0 +1,163 @@
+/**
+ * Limits by rate (GCRA) and by number at the same time, for whatever a session can be counted by, shared by all who use the
+ * same store. What is drawn for mail is given back unless the backend takes it.
+ */
+import {
+  type Action,
+  afterwards,
+  definePlugin,
+  type Io,
+  type Known,
+  type MailFacts,
+  note,
+  type Opinion,
+  type PluginBody,
+  type PluginFactory,
+  type Refusal,
+  rollback,
+  type Setup,
+  type Stage,
+  type Verdict,
+} from "sallyport";
+import { drawAll, type Drawn, giveBack } from "./drawing.ts";
+import { Errors } from "./errors.ts";
+import { widestOf } from "./key.ts";
+import { type Draw, Limit } from "./limit.ts";
+import { type RateLimitOptions, schema, type Terms } from "./options.ts";
+import { Holding, Places, type Seats, type Wanted } from "./places.ts";
+import { Stores } from "./stores.ts";
+import { deed, later, tooLarge, unknown, verdictOf, waiting } from "./verdict.ts";
+
+export type { LimitOptions, Per, PlacesOptions, Prefix, Prefixes, RateLimitOptions } from "./options.ts";
+
+/** Limits how much, how often and how many at the same time. */
+export const rateLimit: PluginFactory<RateLimitOptions> = definePlugin(
+  "rate-limit",
+  schema,
+  (terms) => new RateLimit(terms).body,
+);
+
+const STAGES: readonly Stage[] = ["connect", "helo", "mail", "rcpt", "data", "message"];
+
+class RateLimit {
+  readonly #terms: Terms;
+  readonly #limits: readonly Limit[];
+  readonly #places: readonly Places[];
+  readonly #stores: Stores;
+  readonly #holding: Holding;
+
+  constructor(terms: Terms) {
+    const widest = widestOf([...terms.limits, ...terms.concurrency]);
+    this.#terms = terms;
+    this.#limits = terms.limits.map((each) => new Limit(each, widest));
+    this.#places = terms.concurrency.map((each) => new Places(each, widest));
+    this.#stores = new Stores(terms.fallback);
+    this.#holding = new Holding(terms.ttl, this.#stores);
+  }
+
+  /** Only the handlers that have something to do. */
+  get body(): PluginBody {
+    const errors = this.#limits.filter(({ of }) => of === "errors");
+    const counted = new Errors(errors, this.#stores);
+    return {
+      onError: this.#terms.onError,
+      ...Object.fromEntries(STAGES.flatMap((stage) => this.#handler(stage))),
+      ...(errors.length > 0 && { observe: counted.observe.bind(counted) }),
+      ...(this.#places.length > 0 && { setup: (setup: Setup) => this.#setUp(setup) }),
+    };
+  }
+
+  #setUp({ io, every }: Setup): void {
+    every(this.#terms.ttl / 3, () => this.#holding.renew(io));
+  }
+
+  #handler(stage: Stage): [Stage, (session: Known, io: Io) => Opinion | Promise<Opinion>][] {
+    const limits = this.#limits.filter((limit) => limit.stage === stage);
+    const places = this.#places.filter((each) => each.stage === stage);
+    const announced = stage === "mail"
+      ? this.#limits.filter(({ of, refuses }) => of === "octets" && refuses)
+      : [];
+    if (limits.length + places.length + announced.length === 0) return [];
+    return [[stage, (session, io) => {
+      const refusal = announced.length > 0 ? refusalOfSize(announced, session as MailFacts) : undefined;
+      if (refusal !== undefined) return refusal;
+      const draws = limits.flatMap((limit) => limit.draws(session, countOf(limit, session)));
+      const wanted = places.flatMap((each) => each.wanted(session));
+      if (draws.length + wanted.length > 0) return this.#judge(stage, session.id, draws, wanted, io);
+    }]];
+  }
+
+  async #judge(
+    stage: Stage,
+    id: string,
+    draws: readonly Draw[],
+    wanted: readonly Wanted[],
+    io: Io,
+  ): Promise<Opinion> {
+    const { signal } = io;
+    const [drawn, seats] = await Promise.all([
+      drawAll(draws, this.#stores, io),
+      this.#holding.take(wanted, id, io),
+    ]);
+    const parts = this.#verdict(stage, drawn, seats);
+    // Nobody hears of what comes too late, and what was taken for it would stay taken.
+    if (parts.some(({ kind }) => REFUSALS.includes(kind)) || signal.aborted) {
+      await Promise.all([giveBack(drawn.taken, this.#stores, io), this.#holding.giveUp(seats.held, io)]);
+    } else parts.push(...this.#follows(drawn, seats));
+    this.#count(drawn, seats, io);
+    return [...parts, ...notes(drawn, seats)];
+  }
+
+  #verdict(stage: Stage, drawn: Drawn, seats: Seats): (Verdict | Action)[] {
+    if (seats.full !== undefined) {
+      const what = stage === "connect" ? "connections" : stage === "rcpt" ? "recipients" : "transactions";
+      return [later(stage, `Too many ${what} at the same time`, undefined)];
+    }
+    if (this.#terms.fallback === "defer" && (drawn.unknown || seats.unknown)) return [unknown(stage)];
+    return [...verdictOf(drawn.over, stage), ...waiting(drawn.delayed)];
+  }
+
+  /** What is done when it is known what became of the mail. */
+  #follows({ taken }: Drawn, { held }: Seats): Action[] {
+    return [
+      ...(taken.length > 0 ? [rollback((io) => giveBack(taken, this.#stores, io))] : []),
+      ...(held.length > 0 ? [afterwards((io) => this.#holding.giveUp(held, io))] : []),
+    ];
+  }
+
+  /** What was done for which limit. */
+  #count({ over, delayed }: Drawn, { full }: Seats, io: Io): void {
+    const refuses = over.some(({ limit }) => limit.refuses);
+    for (const each of over) {
+      if (each.limit.refuses === refuses) {
+        io.count("rate_limit", { limit: each.limit.name, action: deed(each) });
+      }
+    }
+    for (const { limit } of delayed) io.count("rate_limit", { limit: limit.name, action: "delay" });
+    if (full !== undefined) io.count("rate_limit", { limit: full.name, action: "defer" });
+  }
+}
+
+/** What an octets limit counts is the size, errors are only looked at, and the rest is one. */
+function countOf({ of }: Limit, session: Known): number {
+  if (of === "octets") return session.size ?? 0;
+  return of === "errors" ? 0 : 1;
+}
+
+/** A message that is said to be too large is refused before it is sent (RFC 1870 §6.1). */
+function refusalOfSize(limits: readonly Limit[], session: MailFacts): Refusal | undefined {
+  const size = session.parameters.find(({ keyword }) => keyword === "SIZE")?.value;
+  if (size === undefined) return undefined;
+  const octets = Math.min(Number(size), Number.MAX_SAFE_INTEGER);
+  const draws = limits.flatMap((limit) => limit.draws(session, octets));
+  const never = draws.find(({ rate }) => rate.cost > rate.burst);
+  return never === undefined ? undefined : tooLarge(never);
+}
+
+const REFUSALS: readonly string[] = ["defer", "reject", "disconnect"];
+
+/** For the trail: the limits that had no room. */
+function notes({ over }: Drawn, { full }: Seats): Action[] {
+  return [...over.map(({ limit }) => limit.name), ...(full === undefined ? [] : [full.name])]
+    .map((name) => note("beyond", name));
+}

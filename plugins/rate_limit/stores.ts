@@ -1,0 +1,66 @@
+/**
+ * Where it is counted: in the store, and while that is away as the policy says.
+ */
+import { type Io, type Store, StoreError } from "sallyport";
+import type { Terms } from "./options.ts";
+
+/** What a store answered, and which one it was: what was drawn there is given back there. */
+export interface Told<T> {
+  readonly store: Store;
+  readonly answer: T;
+}
+
+/** Milliseconds for which a store that failed is not asked again: nobody waits for it meanwhile. */
+const AWAY = 1000;
+/** Milliseconds between two lines of the log. */
+const QUIET = 60_000;
+
+type Effects = Pick<Io, "store" | "local" | "now" | "log" | "count">;
+
+export class Stores {
+  readonly fallback: Terms["fallback"];
+  #awayUntil = -Infinity;
+  #told = -Infinity;
+
+  constructor(fallback: Terms["fallback"]) {
+    this.fallback = fallback;
+  }
+
+  /** Undefined where nobody can be asked. */
+  async ask<T>(io: Effects, question: (store: Store) => Promise<T>): Promise<Told<T> | undefined> {
+    const { store, local } = io;
+    if (io.now() >= this.#awayUntil) {
+      try {
+        return { store, answer: await question(store) };
+      } catch (cause) {
+        this.#lost(io, cause);
+      }
+    }
+    io.count("rate_limit_fallback");
+    return this.fallback === "local" ? { store: local, answer: await question(local) } : undefined;
+  }
+
+  /** Does something that may be left undone: it ends by itself. */
+  async attempt(io: Effects, deed: () => Promise<unknown>): Promise<void> {
+    try {
+      await deed();
+    } catch (cause) {
+      this.#lost(io, cause);
+      io.count("rate_limit_lost");
+    }
+  }
+
+  #lost(io: Effects, cause: unknown): void {
+    if (!(cause instanceof StoreError)) throw cause;
+    const now = io.now();
+    this.#awayUntil = now + AWAY;
+    if (now - this.#told < QUIET) return;
+    this.#told = now;
+    const text = {
+      local: "the store is away: limits are counted by this process alone",
+      pass: "the store is away: nothing is limited",
+      defer: "the store is away: what is limited is refused for now",
+    }[this.fallback];
+    io.log.warn(text, { cause: cause.message });
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * How many may be there at the same time, and what happens while the store is away.
+ */
+import { describe, expect, test } from "bun:test";
+import { rateLimit } from "../../plugins/rate_limit/mod.ts";
+import type { Setup } from "../../src/mod.ts";
+import { Door, HOUR, limit, MESSAGES, MINUTE, SECOND, times } from "./rate_limit_scene.ts";
+
+describe("at the same time", () => {
+  const FULL = "421 Too many connections at the same time, try again later";
+
+  test("so many sessions, and a place is free when one ends", async () => {
+    const door = new Door({ concurrency: [{ per: "client", most: 2 }] });
+    const visits = [door.session(), door.session(), door.session(), door.session("203.0.113.8")];
+    expect(await Promise.all(visits.map((visit) => visit.at("connect")))).toEqual([
+      "pass",
+      "pass",
+      FULL,
+      "pass",
+    ]);
+    await visits[2]!.end();
+    expect(await door.connect()).toBe(FULL);
+    await visits[0]!.end();
+    expect(await door.connect()).toBe("pass");
+    expect(await door.connect()).toBe("pass");
+    expect(door.counted("client", "defer")).toBe(2);
+  });
+
+  test("in networks within networks, all of which must have a place", async () => {
+    const door = new Door({ concurrency: [{ per: "client", most: 1, prefixes: { ipv4: [32, [24, 2]] } }] });
+    const one = door.session("203.0.113.1");
+    expect(await one.at("connect")).toBe("pass");
+    // The address is refused, and leaves no trace in the network.
+    expect(await door.connect("203.0.113.1")).toBe(FULL);
+    expect(await door.session("203.0.113.2").at("connect")).toBe("pass");
+    expect(await door.connect("203.0.113.3")).toBe(FULL);
+    await one.end();
+    expect(await door.connect("203.0.113.3")).toBe("pass");
+  });
+
+  test("transactions of a user, one after the other in one session or another", async () => {
+    const door = new Door({ concurrency: [{ per: "user", most: 1 }] });
+    const [one, other] = [door.session(), door.session()];
+    expect(await times(3, () => one.mail({ user: "anna" }))).toEqual(Array(3).fill("taken"));
+    expect(await one.at("mail", { user: "anna" })).toBe("pass");
+    expect(await other.mail({ user: "anna" })).toBe(
+      "450 Too many transactions at the same time, try again later",
+    );
+    one.dossier.transactionOver(false);
+    await one.chain.settled();
+    expect(await other.mail({ user: "anna" })).toBe("taken");
+  });
+
+  test("what is refused for want of a place draws on no rate, and the reverse", async () => {
+    const door = new Door({
+      ...limit({ per: "user", rate: "2/h" }),
+      concurrency: [{ per: "user", most: 1 }],
+    });
+    const user = "anna";
+    const holder = door.session();
+    await holder.at("mail", { user });
+    expect((await times(5, () => door.mail({ user }))).every((answer) => answer.includes("at the same time")))
+      .toBe(true);
+    holder.dossier.transactionOver(false);
+    await holder.chain.settled();
+    expect(await times(4, () => door.mail({ user }))).toEqual([
+      "taken",
+      "taken",
+      "450 Too many messages, try again in 1800 seconds",
+      "450 Too many messages, try again in 1800 seconds",
+    ]);
+  });
+
+  test("a place that its process does not renew is free after its time, and one that it renews is not", async () => {
+    const plugin = rateLimit({ concurrency: [{ per: "client", most: 1 }], ttl: 300_000 });
+    const door = new Door([plugin]);
+    const work: (() => Promise<void>)[] = [];
+    const { store, now } = door.sessions.chain.engine.effects;
+    const io = { store, local: store, now, log: { info() {}, warn() {} }, count() {} };
+    const every = (
+      ms: number,
+      renew: () => Promise<void>,
+    ) => (expect(ms).toBe(100_000), void work.push(renew));
+    await plugin.setup!({ io, every } as unknown as Setup);
+    const visit = door.session();
+    await visit.at("connect");
+    for (let i = 0; i < 10; i++) {
+      door.now += 100_000;
+      await work[0]!();
+    }
+    expect(await door.connect()).toBe(FULL);
+    door.now += 300_000;
+    expect(await door.connect()).toBe("pass");
+  });
+
+  test("a session that ends while its place is being renewed keeps none", async () => {
+    const plugin = rateLimit({ concurrency: [{ per: "client", most: 1 }] });
+    const door = new Door([plugin]);
+    let renew = () => Promise.resolve();
+    const { now } = door.sessions.chain.engine.effects;
+    const io = { store: door.store, local: door.store, now, log: { info() {}, warn() {} }, count() {} };
+    await plugin.setup!(
+      { io, every: (_: number, work: typeof renew) => void (renew = work) } as unknown as Setup,
+    );
+    const visit = door.session();
+    await visit.at("connect");
+    let go = () => {};
+    door.slow = new Promise((resolve) => go = resolve);
+    const renewing = renew();
+    door.slow = undefined;
+    await visit.end();
+    go();
+    await renewing;
+    expect(await door.connect()).toBe("pass");
+  });
+});
+
+describe("while the store is away", () => {
+  test("this process counts alone, says so once a minute, and asks again after a second", async () => {
+    const door = new Door({ ...limit(), concurrency: [{ per: "client", most: 1 }] });
+    door.away = true;
+    expect(await times(3, () => door.mail())).toEqual(["taken", "taken", MESSAGES]);
+    expect(door.calls.length).toBe(1);
+    expect(door.fallbacks()).toBe(3);
+    door.now += SECOND;
+    await door.mail();
+    expect(door.calls.filter((call) => call.startsWith("draw")).length).toBe(2);
+    expect(door.sessions.told("plugin", "text")).toEqual([
+      "the store is away: limits are counted by this process alone",
+    ]);
+    door.now += MINUTE;
+    await door.mail();
+    expect(door.sessions.told("plugin", "text").length).toBe(2);
+  });
+
+  test("places are taken, and given up, in this process", async () => {
+    const door = new Door({ concurrency: [{ per: "client", most: 1 }] });
+    door.away = true;
+    const visit = door.session();
+    expect(await visit.at("connect")).toBe("pass");
+    expect(await door.connect()).toContain("421 ");
+    door.away = false;
+    await visit.end();
+    door.away = true;
+    expect(await door.connect()).toBe("pass");
+  });
+
+  test("what was drawn in the store is given back there, or lost with it", async () => {
+    const door = new Door(limit({ rate: "1/h" }));
+    const visit = door.session();
+    await visit.at("mail");
+    door.away = true;
+    visit.dossier.transactionOver(false);
+    await visit.chain.settled();
+    expect(door.sessions.told("plugin failed", "cause")).toEqual([]);
+    door.away = false;
+    door.now += SECOND;
+    expect(await door.mail()).toContain("450 ");
+    door.now += HOUR - SECOND;
+    expect(await door.mail()).toBe("taken");
+  });
+
+  test("pass lets all in", async () => {
+    const door = new Door({ ...limit(), concurrency: [{ per: "client", most: 1 }], fallback: "pass" });
+    door.away = true;
+    expect(await times(5, () => door.mail())).toEqual(Array(5).fill("taken"));
+    const visits = [door.session(), door.session()];
+    expect(await Promise.all(visits.map((visit) => visit.at("connect")))).toEqual(["pass", "pass"]);
+  });
+
+  test("defer refuses what would be limited, and nothing else", async () => {
+    const door = new Door({
+      ...limit({ per: "user" }),
+      concurrency: [{ per: "listener", most: 1 }],
+      fallback: "defer",
+    });
+    door.away = true;
+    expect(await door.mail({ user: "anna" })).toBe("451 Limits cannot be looked up now, try again later");
+    expect(await door.mail()).toBe("taken");
+    expect(await door.connect()).toBe("421 Limits cannot be looked up now, try again later");
+  });
+
+  test("defer gives back what was drawn elsewhere", async () => {
+    const door = new Door({
+      limits: [
+        { name: "one", per: "client", of: "messages", rate: "1/h" },
+        { name: "two", per: "listener", of: "messages", rate: "9/h" },
+      ],
+      fallback: "defer",
+    });
+    door.away = (call) => call.startsWith("draw rate:listener");
+    expect(await door.mail()).toContain("451 ");
+    expect(door.calls.at(-1)).toBe("refund rate:client:203.0.113.7/32 1");
+    door.away = false;
+    door.now += SECOND;
+    expect(await door.mail()).toBe("taken");
+  });
+});
