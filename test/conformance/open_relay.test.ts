@@ -8,7 +8,7 @@ import { describe, expect, test } from "bun:test";
 import { relayGate } from "../../plugins/relay_gate/mod.ts";
 import type { Plugin } from "../../src/mod.ts";
 import { type Path, readForwardPath, readReversePath } from "../../src/smtp/path.ts";
-import { EXTENSIONS, Scene } from "../support/dialogue_scene.ts";
+import { EXTENSIONS, Scene } from "../../src/testing/scene.ts";
 import { withVectors } from "../support/dialogue_vectors.ts";
 import { FakeReceiver } from "../support/fake_receiver.ts";
 import { SessionChain } from "../support/session_chain.ts";
