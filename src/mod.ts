@@ -45,7 +45,14 @@ export {
 } from "./policy/effects.ts";
 export { type ErrorPolicy, type FailureKind, type OnError, Unavailable } from "./policy/failure.ts";
 export { finding, type FindingKey, type Findings, type ScorePart } from "./policy/finding.ts";
-export { clientPrefix, NETWORK_FORMS, NetworkSet, readNetwork } from "./policy/networks.ts";
+export {
+  clientPrefix,
+  isPrivateAddress,
+  NETWORK_FORMS,
+  NetworkSet,
+  readNetwork,
+  reversedAddress,
+} from "./policy/networks.ts";
 export type { Observation, Outcome } from "./policy/observation.ts";
 export type { OptionsSchema } from "./policy/options.ts";
 export { definePlugin } from "./policy/plugin.ts";
@@ -100,6 +107,7 @@ export {
   type SpfResult,
 } from "./policy/well_known.ts";
 export { utf8Text } from "./policy/utf8_text.ts";
+export { within } from "./policy/within.ts";
 export { accept, defer, delay, disconnect, type Refusal, reject, type Verdict } from "./policy/verdict.ts";
 export type { Address, Endpoint, TlsFacts } from "./net/wire.ts";
 export type { Limits } from "./smtp/limits.ts";

@@ -3,9 +3,8 @@
  * given up lists nobody, or everybody; one that does not like our questions answers with an error. Such a zone is skipped
  * until a later test passes. A test that gets no answer changes nothing: that a server is away says nothing of the list.
  */
-import { type Dns, DnsError, type Io } from "sallyport";
+import { DnsError, type Io, within } from "sallyport";
 import { isErrorCode, octetsOf } from "./answers.ts";
-import { within } from "./time.ts";
 
 /** What is asked for: the kinds of names a zone may hold. */
 export type Kind = "ipv4" | "ipv6" | "name";
@@ -37,7 +36,7 @@ const ENTRIES: Readonly<Record<Kind, TestEntries>> = {
 type Finding = "sound" | "empty" | "unknown" | { readonly fault: string };
 
 /** What a test needs of the world. */
-export type TestIo = Pick<Io, "dns" | "log" | "count">;
+export type TestIo = Pick<Io, "dns" | "after" | "log" | "count">;
 
 /** What is known of one zone. */
 export class Health {
@@ -78,7 +77,7 @@ export class Health {
 
   async #test(io: TestIo, patience: number): Promise<void> {
     const findings = await Promise.all(
-      this.#kinds.map((kind) => findingOf(io.dns, this.#zone, ENTRIES[kind], patience)),
+      this.#kinds.map((kind) => findingOf(io, this.#zone, ENTRIES[kind], patience)),
     );
     for (const [i, kind] of this.#kinds.entries()) {
       const fault = faultOf(kind, findings[i]!, findings.filter((_, other) => other !== i));
@@ -115,14 +114,14 @@ function faultOf(kind: Kind, finding: Finding, others: readonly Finding[]): stri
 }
 
 async function findingOf(
-  dns: Dns,
+  io: TestIo,
   zone: string,
   { listed, absent, words }: TestEntries,
   patience: number,
 ): Promise<Finding> {
   const [must, mustNot] = await Promise.all([
-    entry(dns, `${listed}.${zone}`, patience),
-    entry(dns, `${absent}.${zone}`, patience),
+    entry(io, `${listed}.${zone}`, patience),
+    entry(io, `${absent}.${zone}`, patience),
   ]);
   for (const [answers, word] of [[mustNot, words.absent], [must, words.listed]] as const) {
     const odd = answers?.find((answer) => !isSound(answer));
@@ -141,9 +140,9 @@ function isSound(answer: string): boolean {
 }
 
 /** The answers for a name; undefined where there were none to be had. */
-async function entry(dns: Dns, name: string, patience: number): Promise<readonly string[] | undefined> {
+async function entry(io: TestIo, name: string, patience: number): Promise<readonly string[] | undefined> {
   try {
-    const answer = await within(patience, dns.resolve(name, "A"));
+    const answer = await within(io, patience, io.dns.resolve(name, "A"));
     return answer === undefined || answer.stale ? undefined : answer.records;
   } catch (cause) {
     if (cause instanceof DnsError) return undefined;

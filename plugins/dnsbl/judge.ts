@@ -44,7 +44,7 @@ export class Judge {
 
   /** Asks, and says what follows. */
   async judge(session: ConnectFacts, queries: readonly Query[], io: Io): Promise<Opinion> {
-    const outcomes = await askAll(queries, io.dns);
+    const outcomes = await askAll(queries, io);
     const notes = outcomes.flatMap((outcome) => this.#tell(outcome, io));
     const fresh = outcomes.flatMap(listing);
     const before = session.findings.get(this.#listings);
@@ -52,7 +52,7 @@ export class Judge {
     const all = [...before ?? [], ...fresh];
     const against = accusers(all);
     const verdict = this.#verdict(fresh, sum(all));
-    const reason = verdict && await reasonOf(against[0]!, io.dns, this.#terms.reasonTimeout);
+    const reason = verdict && await reasonOf(against[0]!, io, this.#terms.reasonTimeout);
     return [
       ...notes,
       found(this.#listings, all),

@@ -9,18 +9,19 @@ import {
   type HeloFacts,
   type Io,
   isAllowed,
+  isPrivateAddress,
   type MailFacts,
   type Opinion,
   type Plugin,
   type PluginBody,
   type PluginFactory,
-  readNetwork,
   REVERSE,
+  reversedAddress,
   type Setup,
 } from "sallyport";
 import { Health } from "./health.ts";
 import { Judge } from "./judge.ts";
-import { listable, PRIVATE, reversed } from "./names.ts";
+import { listable } from "./names.ts";
 import { type DnsblOptions, type Given, SCHEMA } from "./options.ts";
 import type { AskedZone, Query } from "./question.ts";
 import { plainZone, readSites, siteText, type Subject, type Zone } from "./sites.ts";
@@ -87,11 +88,9 @@ function body(given: Given, zones: readonly AskedZone[]): PluginBody {
 
   const connect = (session: ConnectFacts, io: ConnectIo) => {
     const { host } = session.client;
-    const octets = given.privateAddresses === "check" || !PRIVATE.has(host)
-      ? readNetwork(host)?.octets
-      : undefined;
-    if (octets === undefined) return undefined;
-    return ask(session, queriesOf(client, reversed(octets), octets.length === 4 ? "ipv4" : "ipv6"), io);
+    const name = reversedAddress(host);
+    if (name === undefined || (given.privateAddresses === "skip" && isPrivateAddress(host))) return undefined;
+    return ask(session, queriesOf(client, name, host.includes(":") ? "ipv6" : "ipv4"), io);
   };
   const greeted = (session: HeloFacts, io: Io) =>
     ask(session, [

@@ -1,19 +1,8 @@
 /**
- * The names that lists are asked for: an address in reverse (RFC 5782 §2.1, §2.4), or a host's or domain's own (§3).
+ * The names that lists are asked for: a host's or domain's own (RFC 5782 §3).
  */
 import { domainToASCII } from "node:url";
-import { NetworkSet, utf8Text } from "sallyport";
-
-/** The octets in reverse order with dots, or for IPv6 its 32 nibbles. */
-export function reversed(octets: Uint8Array): string {
-  let name = "";
-  for (let i = octets.length - 1; i >= 0; i--) {
-    const octet = octets[i]!;
-    if (octets.length === 4) name += `${octet}.`;
-    else name += `${(octet & 15).toString(16)}.${(octet >> 4).toString(16)}.`;
-  }
-  return name.slice(0, -1);
-}
+import { utf8Text } from "sallyport";
 
 /** Labels of letters, digits, hyphens and underscores; two at least, and no address. */
 const HOST_NAME = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+(?!\d+$)[a-z0-9-]{1,63}$/;
@@ -33,17 +22,3 @@ export function listable(wire: string): string | undefined {
 function asciiForm(text: string): string {
   return /^[\p{L}\p{M}\p{N}._-]+$/u.test(text) ? domainToASCII(text) : "";
 }
-
-/** Addresses that mean another host everywhere, so no public list can know one (RFC 6890, RFC 4193). */
-export const PRIVATE: NetworkSet = new NetworkSet([
-  "0.0.0.0/8",
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.168.0.0/16",
-  "::/127",
-  "fc00::/7",
-  "fe80::/10",
-]);

@@ -5,7 +5,6 @@ import { type DnsAnswer, DnsError, type Io } from "sallyport";
 import { type Listed, readAnswer, type Trouble } from "./answers.ts";
 import type { Health, Kind } from "./health.ts";
 import type { Zone } from "./sites.ts";
-import { after } from "./time.ts";
 
 /** One zone and the name it is asked for. */
 export interface Query {
@@ -30,8 +29,11 @@ export interface Outcome {
 }
 
 /** Asks. The promise never rejects for what the DNS does, and takes no longer than the longest timeout of a zone. */
-export function askAll(queries: readonly Query[], dns: Io["dns"]): Promise<readonly Outcome[]> {
-  return new Promise((resolve, reject) => new Round(queries, dns, resolve, reject));
+export function askAll(
+  queries: readonly Query[],
+  io: Pick<Io, "dns" | "after">,
+): Promise<readonly Outcome[]> {
+  return new Promise((resolve, reject) => new Round(queries, io, resolve, reject));
 }
 
 class Round {
@@ -44,7 +46,7 @@ class Round {
 
   constructor(
     queries: readonly Query[],
-    dns: Io["dns"],
+    { dns, after }: Pick<Io, "dns" | "after">,
     resolve: (outcomes: readonly Outcome[]) => void,
     reject: (cause: unknown) => void,
   ) {
@@ -55,7 +57,7 @@ class Round {
     this.#open = 1;
     for (const [i, query] of queries.entries()) this.#ask(i, query, dns, reject);
     this.#waitForTests();
-    if (this.#open > 1) this.#watch();
+    if (this.#open > 1) this.#watch(after);
     this.#done();
   }
 
@@ -87,7 +89,7 @@ class Round {
     }
   }
 
-  #watch(): void {
+  #watch(after: Io["after"]): void {
     const limits = new Set(this.#queries.map(({ zone }) => zone.timeout));
     const longest = Math.max(...limits);
     for (const limit of limits) {

@@ -1,11 +1,10 @@
 /**
  * What a refused client is told: which lists know it, and what the heaviest of them says why (RFC 5782 §2.1).
  */
-import { DnsError, type Io, utf8Text } from "sallyport";
+import { DnsError, type Io, utf8Text, within } from "sallyport";
 import type { Listed } from "./answers.ts";
 import type { Query } from "./question.ts";
 import type { Subject } from "./sites.ts";
-import { within } from "./time.ts";
 
 /** A list that knows a name of the client's. */
 export interface Listing {
@@ -46,12 +45,12 @@ export function refusalText(against: readonly Listing[], reason: string | undefi
  */
 export async function reasonOf(
   { query }: Listing,
-  dns: Io["dns"],
+  io: Pick<Io, "dns" | "after">,
   patience: number,
 ): Promise<string | undefined> {
   if (patience === 0) return undefined;
   try {
-    const answer = await within(patience, dns.resolve(`${query.name}.${query.zone.zone}`, "TXT"));
+    const answer = await within(io, patience, io.dns.resolve(`${query.name}.${query.zone.zone}`, "TXT"));
     const reason = plainText(answer?.records[0]?.join("") ?? "");
     return reason === "" ? undefined : reason;
   } catch (cause) {

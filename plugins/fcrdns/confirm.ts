@@ -1,8 +1,15 @@
 /**
  * Forward-confirmed reverse DNS (iprev, RFC 8601 §3): the names of an address, and which of them point back to it.
  */
-import { type Dns, type DnsAnswer, DnsError, readNetwork, type ReverseFinding } from "sallyport";
-import { within } from "./time.ts";
+import {
+  type Dns,
+  type DnsAnswer,
+  DnsError,
+  type Io,
+  readNetwork,
+  type ReverseFinding,
+  within,
+} from "sallyport";
 
 /** How far it goes. */
 export interface Bounds {
@@ -15,11 +22,11 @@ export interface Bounds {
 /** Asks what an address is called. What cannot be found out in time is a temporary error. */
 export async function confirm(
   octets: Uint8Array,
-  dns: Dns,
+  io: Pick<Io, "dns" | "after">,
   { names, timeout }: Bounds,
 ): Promise<ReverseFinding> {
   const search = new Search(octets, names);
-  await within(timeout, search.run(dns));
+  await within(io, timeout, search.run(io.dns));
   return search.finding;
 }
 

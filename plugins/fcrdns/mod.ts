@@ -12,7 +12,7 @@ import {
   type FindingKey,
   found,
   isAllowed,
-  NetworkSet,
+  isPrivateAddress,
   note,
   type OnError,
   type Opinion,
@@ -81,20 +81,6 @@ const SCHEMA = options({
   onError: z.custom<OnError>().default("pass"),
 });
 
-/** Addresses whose names are another's everywhere (RFC 6303). */
-const PRIVATE = new NetworkSet([
-  "0.0.0.0/8",
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.168.0.0/16",
-  "::/127",
-  "fc00::/7",
-  "fe80::/10",
-]);
-
 /** Finds out what the client's address is called, and whether by right. */
 export const fcrdns: PluginFactory<FcrdnsOptions> = definePlugin("fcrdns", SCHEMA, (given) => {
   const judged = (session: ConnectFacts, octets: Uint8Array, reverse: ReverseFinding, io: ConnectIo) => {
@@ -118,11 +104,11 @@ export const fcrdns: PluginFactory<FcrdnsOptions> = definePlugin("fcrdns", SCHEM
     onError: given.onError,
     connect(session: ConnectFacts, io: ConnectIo): Opinion | Promise<Opinion> {
       const { client } = session;
-      const octets = given.privateAddresses === "check" || !PRIVATE.has(client.host)
+      const octets = given.privateAddresses === "check" || !isPrivateAddress(client.host)
         ? readNetwork(client.host)?.octets
         : undefined;
       if (octets === undefined) return undefined;
-      return confirm(octets, io.dns, given).then((reverse) => judged(session, octets, reverse, io));
+      return confirm(octets, io, given).then((reverse) => judged(session, octets, reverse, io));
     },
   };
 });

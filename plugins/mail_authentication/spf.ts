@@ -11,6 +11,7 @@ import {
   type HeloFacts,
   type Io,
   isAllowed,
+  isPrivateAddress,
   type MailFacts,
   NETWORK_FORMS,
   NetworkSet,
@@ -61,19 +62,6 @@ export interface SpfOptions {
   readonly onError?: OnError | undefined;
 }
 
-/** Loopback, RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291 §2.5.6. */
-const PRIVATE = [
-  "127.0.0.0/8",
-  "10.0.0.0/8",
-  "172.16.0.0/12",
-  "192.168.0.0/16",
-  "100.64.0.0/10",
-  "169.254.0.0/16",
-  "::1",
-  "fc00::/7",
-  "fe80::/10",
-];
-
 const ACTIONS = 'allowed are "off", "defer", "reject" and { score: number }';
 const GENTLE = 'allowed are "off", "defer" and { score: number }';
 const TIMEOUT = "allowed is a whole number of milliseconds, 100 to 60000";
@@ -106,9 +94,11 @@ const schema = options({
  * or is on an allow list is not checked.
  */
 export const spf: PluginFactory<SpfOptions> = definePlugin("spf", schema, (given) => {
-  const skipped = new NetworkSet([...given.networks, ...given.privateAddresses === "skip" ? PRIVATE : []]);
+  const networks = new NetworkSet(given.networks);
   /** Who comes by a unix socket has a path for an address. */
-  const isSkipped = ({ client: { host } }: ConnectFacts) => /[^0-9a-f:.]/i.test(host) || skipped.has(host);
+  const isSkipped = ({ client: { host } }: ConnectFacts) =>
+    /[^0-9a-f:.]/i.test(host) || (given.privateAddresses === "skip" && isPrivateAddress(host)) ||
+    networks.has(host);
   const verifier = new SpfVerifier(given.timeout);
   /** What was decided at HELO, for MAIL. */
   const decided = new WeakMap<SpfFinding, SpfDecision>();

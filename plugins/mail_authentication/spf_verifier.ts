@@ -1,7 +1,7 @@
 /**
  * The decision on an identity: remembered, or found out within its time.
  */
-import type { Io } from "sallyport";
+import { type Io, within } from "sallyport";
 import { checkHost, type SpfDecision } from "./mailauth.ts";
 import type { SpfIdentity } from "./spf_identity.ts";
 import { SpfLookups } from "./spf_lookups.ts";
@@ -30,10 +30,8 @@ export class SpfVerifier {
   async #evaluate(identity: SpfIdentity, io: Io): Promise<SpfDecision> {
     const began = io.now();
     const lookups = new SpfLookups(io);
-    const { promise: late, resolve } = Promise.withResolvers<SpfDecision>();
-    const timer = setTimeout(() => resolve(LATE), this.#timeout);
     try {
-      const decision = await Promise.race([late, checkHost(identity, lookups)]);
+      const decision = await within(io, this.#timeout, checkHost(identity, lookups)) ?? LATE;
       this.#memory.keep(identity, decision, lookups, began);
       return decision;
     } catch (cause) {
@@ -41,7 +39,6 @@ export class SpfVerifier {
       io.log.warn("the evaluation of SPF failed", { domain: identity.domain, cause: String(cause) });
       return { result: "permerror", problem: "the record cannot be evaluated" };
     } finally {
-      clearTimeout(timer);
       lookups.stop();
     }
   }

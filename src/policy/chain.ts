@@ -230,6 +230,7 @@ export class Chain {
     let signal: AbortSignal | undefined;
     const io: Io = {
       ...effects,
+      after: engine.after,
       fetch: (url, init) => effects.fetch(url, { signal: io.signal, ...init }),
       log: pluginLog(engine, plugin, id),
       count: (name, labels) => engine.count(plugin.name, name, labels),

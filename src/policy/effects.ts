@@ -224,6 +224,8 @@ export interface Io {
   now(): number;
   /** From 0 to below 1. */
   random(): number;
+  /** Calls once so many milliseconds have passed, unless what it returns is called before. */
+  after(ms: number, callback: () => void): () => void;
   readonly log: PluginLog;
   /** Adds one to the metric `sallyport_plugin_<name>_total`, which gets the label `plugin` besides those given. */
   count(name: string, labels?: Readonly<Record<string, string>>): void;

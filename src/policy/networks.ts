@@ -7,11 +7,26 @@ import { isIP } from "node:net";
 /** 4 or 16 octets of an address; undefined where this is none. */
 export function addressOctets(text: string): Uint8Array | undefined {
   const version = isIP(text);
+  if (version === 4) return ipv4Octets(text);
   if (version === 0 || text.includes("%")) return undefined;
-  if (version === 4) return Uint8Array.from(text.split("."), Number);
   const octets = ipv6Octets(text);
   return isMapped(octets) ? octets.slice(12) : octets;
 }
+
+/** Reads what isIP has called IPv4. */
+function ipv4Octets(text: string): Uint8Array {
+  const octets = new Uint8Array(4);
+  let part = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === DOT) part++;
+    else octets[part] = octets[part]! * 10 + code - ZERO;
+  }
+  return octets;
+}
+
+const DOT = 0x2e;
+const ZERO = 0x30;
 
 /** Reads what isIP has called IPv6. */
 function ipv6Octets(text: string): Uint8Array {
@@ -99,7 +114,9 @@ function octetsText(octets: Uint8Array): string {
 
 /** A set of networks. A look-up costs a hash per prefix length in use, however many networks there are. */
 export class NetworkSet {
-  readonly #lengths = new Map<4 | 16, Map<number, Set<string>>>([[4, new Map()], [16, new Map()]]);
+  /** By the number of bits: the networks of IPv4 as numbers, those of IPv6 as strings of their octets. */
+  readonly #ipv4 = new Map<number, Set<number>>();
+  readonly #ipv6 = new Map<number, Set<string>>();
 
   /** @throws TypeError naming the first text that is no network */
   constructor(networks: readonly string[] = []) {
@@ -115,23 +132,76 @@ export class NetworkSet {
   }
 
   add({ octets, bits }: Network): void {
-    const lengths = this.#lengths.get(octets.length as 4 | 16)!;
-    let set = lengths.get(bits);
-    if (set === undefined) lengths.set(bits, set = new Set());
-    set.add(keyOf(octets));
+    if (octets.length === 4) put(this.#ipv4, bits, numberOf(octets));
+    else put(this.#ipv6, bits, keyOf(octets));
   }
 
   /** Whether an address is in one of them; false for what is no address. */
   has(address: string): boolean {
     const octets = addressOctets(address);
     if (octets === undefined) return false;
-    for (const [bits, set] of this.#lengths.get(octets.length as 4 | 16)!) {
-      if (set.has(keyOf(masked(octets, bits)))) return true;
+    return octets.length === 4 ? this.#hasIpv4(numberOf(octets)) : this.#hasIpv6(octets);
+  }
+
+  #hasIpv4(address: number): boolean {
+    for (const [bits, set] of this.#ipv4) {
+      const mask = bits === 0 ? 0 : -1 << (32 - bits);
+      if (set.has((address & mask) >>> 0)) return true;
     }
+    return false;
+  }
+
+  #hasIpv6(octets: Uint8Array): boolean {
+    for (const [bits, set] of this.#ipv6) if (set.has(keyOf(masked(octets, bits)))) return true;
     return false;
   }
 }
 
+function put<Key>(lengths: Map<number, Set<Key>>, bits: number, key: Key): void {
+  const set = lengths.get(bits);
+  if (set === undefined) lengths.set(bits, new Set([key]));
+  else set.add(key);
+}
+
+function numberOf([a = 0, b = 0, c = 0, d = 0]: Uint8Array): number {
+  return (a << 24 | b << 16 | c << 8 | d) >>> 0;
+}
+
 function keyOf(octets: Uint8Array): string {
   return String.fromCharCode(...octets);
+}
+
+/** Addresses that mean another host everywhere, so nothing public can be known of one (RFC 6890, RFC 4193). */
+const PRIVATE = new NetworkSet([
+  "0.0.0.0/8",
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "::/127",
+  "fc00::/7",
+  "fe80::/10",
+]);
+
+/** Whether an address is of this machine or of somebody's own network. */
+export function isPrivateAddress(address: string): boolean {
+  return PRIVATE.has(address);
+}
+
+/**
+ * An address as the DNS has it: its octets backwards, or for IPv6 its 32 nibbles; undefined for what is no address.
+ * `7.113.0.203`, to which `.in-addr.arpa` or a list's zone is added (RFC 1035 §3.5, RFC 3596 §2.5, RFC 5782 §2.1).
+ */
+export function reversedAddress(address: string): string | undefined {
+  const octets = addressOctets(address);
+  if (octets === undefined) return undefined;
+  if (octets.length === 4) return `${octets[3]}.${octets[2]}.${octets[1]}.${octets[0]}`;
+  let name = "";
+  for (let i = octets.length - 1; i >= 0; i--) {
+    const octet = octets[i]!;
+    name += `${(octet & 15).toString(16)}.${(octet >> 4).toString(16)}.`;
+  }
+  return name.slice(0, -1);
 }

@@ -45,7 +45,7 @@ export class Question implements ConnectIo, Open {
 
   /** Asks. Only a plugin that waits makes it a promise. */
   ask(): Parts | Promise<Parts> {
-    const { engine, stage, facts } = this.#hearing;
+    const { stage, facts } = this.#hearing;
     if (!this.#record.circuit.admits(this.#began)) return this.#cost("temporary");
     if (this.#hearing.left(this.#began) <= 0) {
       return this.#failed("timeout", new Error("not asked: the stage's time was over"), false);
@@ -176,6 +176,10 @@ export class Question implements ConnectIo, Open {
     return this.#effects.random;
   }
 
+  get after(): ConnectIo["after"] {
+    return this.#hearing.engine.after;
+  }
+
   get fetch(): ConnectIo["fetch"] {
     return (url, init) => this.#effects.fetch(url, { signal: this.signal, ...init });
   }
@@ -216,6 +220,8 @@ export class Question implements ConnectIo, Open {
     }
     const { ears } = this.#hearing.dossier;
     if (ears.spoke) return Promise.resolve(false);
+    // Nobody waits for a shadowed rule, so there is nothing to hear.
+    if (this.#hearing.mode === "shadow") return Promise.resolve(true);
     if (teaser !== undefined) ears.tease(teaser);
     return this.#listen(ms);
   }

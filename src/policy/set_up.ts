@@ -59,6 +59,7 @@ function linesOf(cause: unknown): readonly string[] {
 function ioOf(engine: Engine, plugin: Plugin): Omit<Io, "signal"> {
   return {
     ...engine.effects,
+    after: engine.after,
     log: pluginLog(engine, plugin),
     count: (name, labels) => engine.count(plugin.name, name, labels),
   };

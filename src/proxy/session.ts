@@ -411,6 +411,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   }
 
   tease(line: string): void {
+    if (this.#server.greeted) return;
     this.#wire.write(latin1(`220-${line}\r\n`));
   }
 

@@ -61,7 +61,11 @@ describe("the DNS", () => {
         return records.resolve(name, type);
       },
     };
-    const asked = () => ask(plugin, "mail", from("a@b.example"), { effects: { dns }, after: () => () => {} });
+    const asked = () =>
+      ask(plugin, "mail", from("a@b.example"), {
+        effects: { dns },
+        after: (ms, callback) => timers.after(ms, callback),
+      });
     await withTimers(timers, async () => {
       const first = asked();
       await promisesSettle();
@@ -98,7 +102,7 @@ describe("the DNS", () => {
     await withTimers(timers, async () => {
       await ask(spf(), "mail", from("a@fail.example"), {
         effects: { dns: dnsOf(DNS) },
-        after: () => () => {},
+        after: (ms, callback) => timers.after(ms, callback),
       });
       expect(timers.advance(100_000)).toBe(false);
     });

@@ -10,13 +10,10 @@ import {
   found,
   type MailFacts,
   type Opinion,
-  type RcptFacts,
-  reject,
   score,
   type Stage,
   type Stages,
 } from "../../src/mod.ts";
-import { path } from "../../src/testing.ts";
 import { SessionChain } from "../support/session_chain.ts";
 
 /** A session whose clock stands, of a policy that has found this out at the greeting. */

@@ -3,7 +3,14 @@
  */
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { addressOctets, clientPrefix, NetworkSet, readNetwork } from "../../src/policy/networks.ts";
+import {
+  addressOctets,
+  clientPrefix,
+  isPrivateAddress,
+  NetworkSet,
+  readNetwork,
+  reversedAddress,
+} from "../../src/policy/networks.ts";
 
 describe("an address", () => {
   const rows: readonly (readonly [text: string, octets: string | undefined])[] = [
@@ -114,4 +121,35 @@ test("whatever the address and the length, the prefix reads back as the network 
       expect(set.has(address)).toBe(true);
     }),
   );
+});
+
+test("an address in reverse is what the DNS and its lists are asked for", () => {
+  expect(["203.0.113.7", "::ffff:203.0.113.7", "2001:db8::7", "unix"].map(reversedAddress)).toEqual([
+    "7.113.0.203",
+    "7.113.0.203",
+    "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2",
+    undefined,
+  ]);
+});
+
+test("private addresses are those that mean another host everywhere", () => {
+  for (
+    const own of [
+      "10.1.2.3",
+      "127.0.0.1",
+      "100.64.0.1",
+      "169.254.1.1",
+      "172.31.0.1",
+      "192.168.0.1",
+      "::1",
+      "fd00::1",
+      "fe80::1",
+      "::ffff:10.0.0.1",
+    ]
+  ) {
+    expect([own, isPrivateAddress(own)]).toEqual([own, true]);
+  }
+  for (const other of ["203.0.113.7", "172.32.0.1", "100.128.0.1", "2001:db8::1", "unix"]) {
+    expect([other, isPrivateAddress(other)]).toEqual([other, false]);
+  }
 });

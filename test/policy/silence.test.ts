@@ -3,7 +3,7 @@
  */
 import { expect, test } from "bun:test";
 import { definePlugin } from "../../src/policy/plugin.ts";
-import { parallel } from "../../src/policy/rule.ts";
+import { parallel, shadow } from "../../src/policy/rule.ts";
 import { reject } from "../../src/policy/verdict.ts";
 import { SessionChain } from "../support/session_chain.ts";
 
@@ -75,6 +75,13 @@ for (
     expect(chain.told("plugin failed", "cause")[0]).toContain(why);
   });
 }
+
+test("a shadowed rule hears nothing and sends nothing: nobody waits for it", async () => {
+  const chain = new SessionChain([shadow(early(6000, "mx.example wait"))]);
+  expect(await chain.verdict("connect")).toBe("pass");
+  await chain.pass(0);
+  expect([chain.teasers, chain.told("shadow", "plugin")]).toEqual([[], []]);
+});
 
 test("a client that leaves meanwhile leaves no timer and no listener behind", async () => {
   const chain = new SessionChain([early(6000)]);

@@ -306,7 +306,7 @@ test("each stage is told what is known then, and no more", () => {
     hostname: "mx.example",
     findings: expect.anything(),
   };
-  const conduct = { spokeEarly: false, pipelinedEarly: true, unknownCommands: 0 };
+  const conduct = { spokeEarly: false, pipelinedEarly: true, unknownCommands: 0, refusedRecipients: 0 };
   const helo = { ...connect, helo: "client.example", verb: "EHLO", tls: undefined, conduct };
   const path = (mailbox: string, localPart: string, domain: string) => ({
     mailbox,
