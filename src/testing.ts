@@ -23,8 +23,10 @@ export {
   type FetchMap,
   fetchOf,
 } from "./testing/fetch.ts";
+export type { FileMap } from "./testing/files.ts";
 export { delivery, GREETED } from "./testing/parts.ts";
 export type { Played } from "./testing/played.ts";
+export { prepare, type Prepared, type PrepareOptions } from "./testing/prepare.ts";
 export type { Mail } from "./testing/receiver.ts";
 export type { Replies } from "./testing/replies.ts";
 export type { Entry } from "./testing/scene.ts";

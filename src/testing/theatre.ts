@@ -24,8 +24,11 @@ import type { TranscriptOptions } from "./transcript.ts";
 export interface Backstage {
   readonly store: Store;
   readonly local: Store;
-  /** Replaces a file, as an operator does. */
-  write(path: string, content: string): void;
+  /**
+   * Replaces a file, as an operator does; an Error in its place is a file that cannot be read any more.
+   * @throws Error where no plugin has read it
+   */
+  write(path: string, content: string | Uint8Array | Error): void;
   /** Milliseconds since 1970. */
   now(): number;
 }

@@ -8,6 +8,7 @@ import type { Rule } from "../policy/rule.ts";
 import type { Settings } from "../policy/settings.ts";
 import type { DnsMap } from "./dns.ts";
 import type { FetchMap } from "./fetch.ts";
+import type { FileMap } from "./files.ts";
 import type { Played } from "./played.ts";
 import { Player } from "./player.ts";
 import type { Replies } from "./replies.ts";
@@ -27,7 +28,7 @@ export interface TranscriptOptions {
   /** A plugin that asks the DNS, the web or a file without being given one fails. */
   readonly dns?: DnsMap | Dns;
   readonly fetch?: FetchMap;
-  readonly files?: Readonly<Record<string, string>>;
+  readonly files?: FileMap;
   /** An empty one in memory unless given. */
   readonly store?: Store;
   /** From 0 to below 1: always 0.5 unless given. */

@@ -9,11 +9,14 @@ import {
   definePlugin,
   type ErrorPolicy,
   type Io,
+  ListError,
+  type Live,
+  note,
   type Plugin,
   reject,
   type Stage,
 } from "../../src/mod.ts";
-import { ask, atOnce, factsAt, path } from "../../src/testing.ts";
+import { ask, atOnce, factsAt, path, prepare } from "../../src/testing.ts";
 
 const FAILED = { reject: reject("5.3.0", "A check of this server failed"), pass: undefined };
 const DEFERRED = defer("4.3.0", "A check of this server failed, try again later", 451);
@@ -152,4 +155,53 @@ describe("relay-gate:", () => {
       expect(verdict).toEqual(taken ? undefined : reject("5.7.1", "Relaying denied"));
     });
   }
+});
+
+describe("a plugin that is set up", () => {
+  const counting = definePlugin("counting", () => {
+    let lines: Live<number>;
+    return {
+      onError: "pass",
+      async setup(setup) {
+        lines = await setup.file("list", (bytes) => {
+          if (bytes.length === 0) throw new ListError(["list: nothing was given; allowed is a line or more"]);
+          return new TextDecoder().decode(bytes).split("\n").length;
+        });
+        setup.every(1000, () => setup.io.log.info("at work"));
+      },
+      helo: () => note("lines", lines.value),
+    };
+  });
+  const lines = async (plugin: Plugin) => (await ask(plugin, "helo", factsAt("helo"))).actions;
+
+  test("can be asked, and hears of files that change", async () => {
+    const plugin = counting();
+    const prepared = await prepare(plugin, { files: { list: "a\nb" } });
+    expect(await lines(plugin)).toEqual([note("lines", 2)]);
+    prepared.write("list", "a");
+    prepared.write("list", "");
+    prepared.stop();
+    expect(await lines(plugin)).toEqual([note("lines", 1)]);
+    expect(prepared.log).toEqual([
+      "info: at work",
+      "info: file taken",
+      "warn: file not taken, the last one stays: list: nothing was given; allowed is a line or more",
+    ]);
+    expect(() => prepared.write("other", "a")).toThrow("Cannot change other: no plugin has read it");
+  });
+
+  test("tells its mistakes, and works by the clock that is given", async () => {
+    const due: (() => void)[] = [];
+    const after = (_ms: number, callback: () => void) => (due.push(callback), () => {});
+    expect((await prepare(counting(), { files: { list: "" }, after })).mistakes).toEqual([
+      "counting: list: nothing was given; allowed is a line or more",
+    ]);
+    expect((await prepare(counting(), { after })).mistakes).toEqual([
+      "counting: Cannot read list: the test gives no such file",
+    ]);
+    const { log, mistakes } = await prepare(counting(), { files: { list: "a" }, after });
+    await Promise.resolve();
+    due.forEach((run) => run());
+    expect([mistakes, log]).toEqual([[], ["info: at work", "info: at work"]]);
+  });
 });
