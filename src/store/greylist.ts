@@ -41,7 +41,7 @@ export function pass(lists: Lists, group: string, triplet: GreylistTriplet, now:
 }
 
 /**
- * What is remembered of a triplet and still holds. One that was first seen in the future is of a clock that has been put
+ * What is remembered of a triplet and still holds. One that was first seen in the future is of a clock that was put
  * back since: it would have to wait for that day.
  */
 function find(

@@ -1,10 +1,11 @@
 /**
  * The memory driver: this process's own, gone with it.
  *
- * It is bounded: each kind of state has `entries` places, and whoever wants one more takes that of the entry that was
- * not used for longest. What was forgotten so begins anew, early and without a word: a value is gone, a rate has its whole burst again, a
- * triplet waits again, the holders of a lease's places no longer count. The kinds have places of their own, and triplets that have
- * passed others than those that wait, so that a flood of new clients pushes out neither leases nor those who have passed.
+ * It is bounded: of each kind of state it keeps `entries`, and for one more it forgets the one that was not used for
+ * longest. What is forgotten so begins anew before its time, and nobody is told: a value is gone, a rate has its whole
+ * burst again, a triplet waits again, the holders of a key's places no longer count. The kinds do not share their
+ * bound, nor do triplets that wait share theirs with those that have passed: a flood of new clients pushes out neither
+ * leases nor those who have passed.
  */
 import { StoreError } from "../policy/effects.ts";
 import type { Store } from "../policy/effects.ts";
@@ -19,7 +20,7 @@ import { type Keeper, ShelvedStore } from "./shelved.ts";
 export interface MemoryOptions {
   /** Milliseconds since 1970. */
   now(): number;
-  /** How many of each kind are remembered: 100,000 unless given, some 20 MB of each kind at the most. */
+  /** How many of each kind are kept: 100,000 unless given. One takes some 0.3 kB, a key with a lease 0.6 kB. */
   readonly entries?: number;
 }
 

@@ -49,7 +49,7 @@ export function storeMistakes(url: string): string[] {
   return mistakes;
 }
 
-/** A store's URL for people to read: with *** for a password, and for all that it might be where the URL has mistakes. */
+/** A store's URL for people to read: with *** for a password and, where there are mistakes, for all that may be one. */
 export function storeName(url: string): string {
   if (url === "memory:" || url.startsWith("sqlite:")) return url;
   const form = REDIS.exec(url);

@@ -1,6 +1,6 @@
 /**
- * The rule of rates (GCRA): a bucket fills by the cost of each draw, and empties by one every `interval`. It is kept as
- * a level and its time, not as the one "theoretical arrival time": a level is exact in whole draws however short the
+ * The rule of rates (GCRA): a bucket fills by the cost of each draw, and empties by one every `interval`. It is kept
+ * as a level and its time, not as one "theoretical arrival time": a level is exact in whole draws however short the
  * interval, and a clock that was put back keeps no client waiting for it. `scripts.ts` has the same rule in Lua.
  */
 import type { Rate, RateAnswer } from "../policy/effects.ts";

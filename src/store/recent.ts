@@ -1,7 +1,7 @@
 /**
- * A bounded map of what was used most recently, whose entries expire. Every operation takes the same time however many
- * entries there are: they hang in a ring in order of use, because a Map that looks for its own oldest key walks over
- * all those that were deleted before it.
+ * A bounded map of what was used most recently, whose entries expire. Every operation takes the same time however
+ * many entries there are: they hang in a ring in order of use, because a Map that looks for its own oldest key walks
+ * over all those that were deleted before it.
  */
 import type { Kept, Shelf } from "./shelf.ts";
 

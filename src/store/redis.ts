@@ -134,8 +134,8 @@ export class RedisStore implements Store {
   }
 
   /**
-   * The group as a hash tag. A } would end it early and an empty one would not count as one, which would scatter the group over the
-   * cluster, or let one group's name run into another's keys.
+   * The group as a hash tag. A } of its own would end it early, and let one group's name run into another's keys; an
+   * empty one is no hash tag, and would scatter the group over the cluster.
    */
   #group(group: string): string {
     const tag = /[%}]/.test(group) ? group.replaceAll("%", "%25").replaceAll("}", "%7D") : group;

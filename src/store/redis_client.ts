@@ -1,8 +1,8 @@
 /**
  * The only importer of ioredis: connections that come back by themselves, commands and scripts that end in time.
  *
- * An operation that was under way when its connection broke may have been done or not. It fails and is not sent again:
- * what was drawn twice cannot be told from what was drawn.
+ * An operation that was under way when its connection broke may have been done or not. It fails and is not sent
+ * again: it must not count twice.
  */
 import { AbstractConnector, Cluster, Command, Redis, type RedisOptions, SentinelConnector } from "ioredis";
 import { createHash } from "node:crypto";
@@ -16,6 +16,8 @@ import { SCRIPTS } from "./scripts.ts";
 
 export type OnState = (state: "ready" | "lost", detail: string) => void;
 export type ScriptName = keyof typeof SCRIPTS;
+
+const LOST = "the connection to Redis was lost";
 
 /** Commands and scripts over one Redis, whatever it consists of. */
 export class RedisClient {
@@ -31,10 +33,12 @@ export class RedisClient {
     this.#timeout = target.timeout;
     this.#onState = onState;
     this.#client = dial(target, (detail) => this.#detail = detail);
-    this.#client.on("ready", () => this.#turn("ready", ""));
+    this.#client.on("ready", () => this.#turn("ready", LOST));
     this.#client.on("close", () => this.#turn("lost", this.#detail));
-    // An error that nobody listens to would end the process.
-    this.#client.on("error", (error: Error) => this.#detail = this.#reason(error));
+    // An "error" that nobody listens to would end the process; the other is of a cluster's nodes.
+    for (const name of ["error", "node error"]) {
+      this.#client.on(name, (error: Error) => this.#detail = this.#reason(error));
+    }
   }
 
   /** @throws StoreError (as a rejection) */
@@ -78,10 +82,12 @@ export class RedisClient {
     }
   }
 
+  /** `detail` will be why it is away, unless an error says more. */
   #turn(state: "ready" | "lost", detail: string): void {
+    this.#detail = detail;
     if (this.#state === state || this.#state === "closed") return;
     this.#state = state;
-    this.#onState(state, detail);
+    this.#onState(state, state === "ready" ? "" : detail);
   }
 
   #reason(error: unknown): string {
@@ -93,7 +99,7 @@ export class RedisClient {
       : String(error);
     if (text === "Command timed out") return `Redis did not answer within ${this.#timeout} ms`;
     if (/^Connection is closed|^Reached the max retries|^Stream isn't writeable/.test(text)) {
-      return "the connection to Redis was lost";
+      return LOST;
     }
     return text;
   }
@@ -144,7 +150,7 @@ const scripts = Object.fromEntries(
   }),
 ) as Readonly<Record<ScriptName, Script>>;
 
-/** A script: whole the first time over a connection, by its hash from then on. In a cluster it may be sent on to another. */
+/** A script: whole the first time over a connection, by its hash from then on. A cluster may send it on to another. */
 class ScriptCommand extends StoreCommand {
   readonly #script: Script;
   readonly #keys: readonly string[];

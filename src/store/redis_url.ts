@@ -1,7 +1,7 @@
 /**
  * The URL of a Redis: `redis://`, `redis-sentinel://` with the master's name, `redis-cluster://`, and each with
- * `rediss` for TLS. Several hosts stand with commas, which is why `URL` cannot read it. Nothing here tells a password,
- * nor what might be one in a URL that cannot be read.
+ * `rediss` for TLS. Several hosts stand with commas, which is why `URL` cannot read it. Nothing here tells a
+ * password, nor what might be one in a URL that cannot be read.
  */
 
 /** One server's address. */

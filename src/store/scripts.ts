@@ -1,6 +1,6 @@
 /**
- * What Redis does at one go, in Lua for Redis 5 and later: the rules of rate.ts and greylist.ts, of leases and counters.
- * The clock is Redis' own, so that all proxies have the same. Every key that is written is given an end.
+ * What Redis does at one go, in Lua for Redis 5 and later: the rules of rate.ts and greylist.ts, of leases and
+ * counters. The clock is Redis' own, so that all proxies have the same. Every key that is written is given an end.
  * Numbers are written with format: Lua's own way would lose digits of a date.
  */
 import { EARLY } from "./rate.ts";
@@ -35,7 +35,8 @@ end
 
 /**
  * KEYS: the rates; ARGV: interval, burst and cost of each.
- * Answers the limiting rate's index or -1, the time until the draw would be allowed or -1 for never, and what is left of each burst.
+ * Answers the limiting rate's index or -1, the time until the draw would be allowed or -1 for never, and what is left
+ * of each burst.
  */
 const DRAW = `${CLOCK}${WRITE}${LEVEL}
 local EARLY = ${EARLY}
@@ -99,7 +100,10 @@ end
 /** The states of a greylist answer, in the order of their numbers in the script's. */
 export const STATES = ["new", "early", "matured", "passed", "allowed"] as const;
 
-/** KEYS: the triplet, its group's passes; ARGV: delay, window, memory, passes, "1" to remember a new one. Answers state, wait, age. */
+/**
+ * KEYS: the triplet, its group's passes; ARGV: delay, window, memory, passes, "1" to remember a new one. Answers
+ * state, wait and age.
+ */
 const GREYLIST = `${CLOCK}${WRITE}${TRIPLET}
 local delay, window, memory, passes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kept = redis.call('MGET', KEYS[1], KEYS[2])
@@ -127,7 +131,7 @@ if passes > 0 then redis.call('PEXPIRE', KEYS[2], ttl(memory)) end
 return passes
 `;
 
-/** KEYS: a sorted set of holders by the end of their time; ARGV: holder, limit, ttl. Answers 1 or 0, and the places held. */
+/** KEYS: a sorted set of holders by the end of their time; ARGV: holder, limit, ttl. Answers 1 or 0, and the count. */
 const LEASE = `${CLOCK}${WRITE}
 local holder, limit, ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.3f', now))
@@ -139,7 +143,7 @@ end
 return { held and 1 or 0, redis.call('ZCARD', KEYS[1]) }
 `;
 
-/** KEYS: the counter; ARGV: by, ttl, "1" for sliding. Answers the sum. A value that is no number is an error of INCRBY's. */
+/** KEYS: the counter; ARGV: by, ttl, "1" for sliding. Answers the sum; INCRBY refuses what is no number. */
 const COUNT = `
 if ARGV[1] == '0' then
   return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('INCRBY', KEYS[1], 0) or 0

@@ -1,6 +1,6 @@
 /**
- * A store over shelves. The driver brings the shelves and a way to work on them that nobody else's work can interrupt;
- * the rules are the same for all.
+ * A store over shelves. The driver brings the shelves and a way to work on them that nobody else's work can
+ * interrupt; the rules are the same for all.
  */
 import type {
   GreylistAnswer,

@@ -51,8 +51,8 @@ function create(path: string): void {
   try {
     closeSync(openSync(path, "wx", 0o600));
   } catch {
-    // It is there, or SQLite will say what is wrong. One that is there must not be opened by other means than SQLite's:
-    // when it is closed again, the system gives up all locks that this process has on it.
+    // It is there, or SQLite will say what is wrong. One that is there must not be opened past SQLite: when it is
+    // closed again, the system gives up all locks that this process has on it.
   }
 }
 

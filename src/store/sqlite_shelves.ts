@@ -1,6 +1,6 @@
 /**
- * The tables of the sqlite driver, one for each kind of state, readable with any SQLite tool. All that is done here is
- * done inside a transaction of the driver's. Times are milliseconds since 1970.
+ * The tables of the sqlite driver, one for each kind of state, readable with any SQLite tool. All that is done here
+ * is done inside a transaction of the driver's. Times are milliseconds since 1970.
  */
 import { Buffer } from "node:buffer";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";

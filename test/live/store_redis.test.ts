@@ -1,5 +1,6 @@
 // bun only: starts real servers
-// The redis driver on a real server, a cluster and over TLS: the suite of all drivers; and what two processes do at the same time.
+// The redis driver on a real server, a cluster and over TLS: the suite of all drivers, two processes at the same time,
+// and the scripts against the memory driver.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -146,6 +147,7 @@ test.skipIf(missing !== undefined)(
       { numRuns: 150 },
     );
   },
+  60_000,
 );
 
 describe.skipIf(missing !== undefined)("the login", () => {

@@ -123,6 +123,7 @@ describe.skipIf(missing !== undefined)("a cluster", () => {
   test("that dies as a whole is lost at once, and found when it is back", async () => {
     await Promise.all(nodes.map((node) => node.kill()));
     expect(await eventually(() => live.states.at(-1) === "lost", 10_000)).toBe(true);
+    expect(live.detail()).toMatch(/ECONNREFUSED|was lost/);
     const outcomes = await Promise.all(everywhere(live.store).map(outcome));
     for (const { ok, took } of outcomes) expect([ok, took < 200]).toEqual([false, true]);
     await Promise.all(nodes.map((node) => node.start()));

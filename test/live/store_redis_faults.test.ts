@@ -1,9 +1,9 @@
 // bun only: starts real servers
-// The redis driver when its Redis is away, silent, restarted, a replica, or no Redis at all: every operation ends in time,
-// with a StoreError or an answer, and the store comes back by itself.
+// The redis driver when its Redis is away, silent, restarted, a replica, or no Redis at all: every operation ends in
+// time, with a StoreError or an answer, and the store comes back by itself.
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -179,6 +179,67 @@ describe.skipIf(missing !== undefined)("a Redis", () => {
     await server.stop();
   });
 });
+
+/** A way to a Redis whose answers can be swallowed. */
+async function relay() {
+  const port = await serverPort();
+  const state = { port, to: 0, swallow: false, sockets: new Set<Socket>() };
+  const server = createServer((client) => {
+    const redis = connect(state.to, "127.0.0.1");
+    for (const [one, other] of [[client, redis], [redis, client]] as const) {
+      state.sockets.add(one);
+      one.on("error", () => {}).on("close", () => other.destroy());
+    }
+    client.on("data", (bytes) => redis.write(bytes));
+    redis.on("data", (bytes) => state.swallow ? client.destroy() : client.write(bytes));
+  });
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const close = () => {
+    for (const socket of state.sockets) socket.destroy();
+    server.close();
+  };
+  return Object.assign(state, { close });
+}
+
+describe.skipIf(missing !== undefined)(
+  "an operation whose answer is lost fails, and is not done again",
+  () => {
+    test.each(["redis", "redis-cluster"])("by %s", async (scheme) => {
+      const way = await relay();
+      const announced = ["--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", String(way.port)];
+      const cluster = [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-port",
+        String(await serverPort()),
+        ...announced,
+      ];
+      const server = await RedisServer.start(folder, ...(scheme === "redis" ? [] : cluster));
+      way.to = server.port;
+      if (scheme !== "redis") {
+        await server.admin.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383);
+        expect(await eventually(async () => (await server.admin.cluster("INFO")).includes("state:ok"))).toBe(
+          true,
+        );
+      }
+      const live = await readyStore(url(way.port).replace("redis", scheme));
+      expect(await live.store.count("counter", 1, 60_000)).toBe(1);
+      way.swallow = true;
+      const lost = outcome(() => live.store.count("counter", 1, 60_000));
+      expect(await eventually(async () => await server.admin.get("sallyport:value:counter") === "2")).toBe(
+        true,
+      );
+      way.swallow = false;
+      expect((await lost).text).toContain("was lost");
+      await expectBack(live, ["ready", "lost", "ready"]);
+      // The one that was lost, and that of expectBack.
+      expect(await server.admin.get("sallyport:value:counter")).toBe("3");
+      await live.store.close();
+      way.close();
+      await server.stop();
+    });
+  },
+);
 
 describe("a server that is no Redis", () => {
   const answers: [string, (socket: Socket) => void][] = [

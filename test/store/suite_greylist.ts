@@ -1,10 +1,10 @@
 // The greylist: who waits, who has waited, who is let through.
 import { describe, expect, test } from "bun:test";
-import { expectLeft, expectPassed, fresh, type Rig, triplet } from "./rig.ts";
+import { expectLeft, expectPassed, fresh, type Rig, timed, triplet } from "./rig.ts";
 
 export function greylistSuite(rig: () => Rig): void {
   describe("a triplet", () => {
-    test("is new once, early until its delay is over, and mature then", async () => {
+    timed(rig, "is new once, early until its delay is over, and mature then", async () => {
       const { store, other, pass } = rig();
       const [group, each] = [fresh("group"), triplet(rig())];
       expect(await store.greylist(group, each)).toEqual({ state: "new", wait: each.delay, age: 0 });
@@ -23,7 +23,7 @@ export function greylistSuite(rig: () => Rig): void {
       expectPassed(rig(), mature.age, 3);
     });
 
-    test("that has matured but whose message was not taken is still not passed", async () => {
+    timed(rig, "that has matured but whose message was not taken is still not passed", async () => {
       const { store, pass } = rig();
       const [group, each] = [fresh("group"), triplet(rig())];
       await store.greylist(group, each);
@@ -32,7 +32,7 @@ export function greylistSuite(rig: () => Rig): void {
       expect((await store.greylist(group, each)).state).toBe("matured");
     });
 
-    test("that comes back after its window is new again", async () => {
+    timed(rig, "that comes back after its window is new again", async () => {
       const { store, pass } = rig();
       const [group, each] = [fresh("group"), { ...triplet(rig()), window: 4 * rig().unit }];
       await store.greylist(group, each);
@@ -40,7 +40,7 @@ export function greylistSuite(rig: () => Rig): void {
       expect(await store.greylist(group, each)).toEqual({ state: "new", wait: each.delay, age: 0 });
     });
 
-    test("waits for the delay and the window that the question has", async () => {
+    timed(rig, "waits for the delay and the window that the question has", async () => {
       const { store, pass } = rig();
       const [group, each] = [fresh("group"), triplet(rig())];
       await store.greylist(group, each);
@@ -66,7 +66,7 @@ export function greylistSuite(rig: () => Rig): void {
       expect((await store.greylist(group, peek)).state).toBe("early");
     });
 
-    test("that has passed is let through, for as long as its messages come", async () => {
+    timed(rig, "that has passed is let through, for as long as its messages come", async () => {
       const { store, other, pass } = rig();
       const [group, each] = [fresh("group"), triplet(rig())];
       await store.greylist(group, each);
@@ -140,7 +140,7 @@ export function greylistSuite(rig: () => Rig): void {
       expect((await store.greylist(group, triplet(rig(), "b", 0))).state).toBe("new");
     });
 
-    test("is remembered for as long as its messages come", async () => {
+    timed(rig, "is remembered for as long as its messages come", async () => {
       const { store, pass } = rig();
       const group = fresh("group");
       const each = (name: string) => triplet(rig(), name, 1);
@@ -153,7 +153,7 @@ export function greylistSuite(rig: () => Rig): void {
       expect((await store.greylist(group, each("b"))).state).toBe("new");
     });
 
-    test("counts a triplet again that had been forgotten", async () => {
+    timed(rig, "counts a triplet again that had been forgotten", async () => {
       const { store, pass } = rig();
       const group = fresh("group");
       await store.greylistPass(group, triplet(rig(), "a"));

@@ -1,6 +1,6 @@
 // Places that are held for a time.
 import { describe, expect, test } from "bun:test";
-import { fresh, type Rig } from "./rig.ts";
+import { fresh, type Rig, timed } from "./rig.ts";
 
 export function leaseSuite(rig: () => Rig): void {
   describe("a place", () => {
@@ -33,7 +33,7 @@ export function leaseSuite(rig: () => Rig): void {
       expect(await store.lease(key, "b", 1, 30 * unit)).toEqual({ held: true, count: 1 });
     });
 
-    test("is given up when its time is over, unless it was renewed", async () => {
+    timed(rig, "is given up when its time is over, unless it was renewed", async () => {
       const { store, unit, pass } = rig();
       const key = fresh();
       await store.lease(key, "a", 2, 4 * unit);
@@ -45,7 +45,7 @@ export function leaseSuite(rig: () => Rig): void {
       expect((await store.lease(key, "a", 2, 4 * unit)).held).toBe(false);
     });
 
-    test("may be held for a shorter time than others of its key", async () => {
+    timed(rig, "may be held for a shorter time than others of its key", async () => {
       const { store, unit, pass } = rig();
       const key = fresh();
       await store.lease(key, "long", 3, 30 * unit);

@@ -1,10 +1,10 @@
 // Rates: draw and refund.
 import { describe, expect, test } from "bun:test";
-import { expectLeft, fresh, rate, type Rig } from "./rig.ts";
+import { expectLeft, fresh, rate, type Rig, timed } from "./rig.ts";
 
 export function rateSuite(rig: () => Rig): void {
   describe("a rate", () => {
-    test("has room for its burst and then says how long it has none", async () => {
+    timed(rig, "has room for its burst and then says how long it has none", async () => {
       const { store, other } = rig();
       const [group, each] = [fresh("group"), rate(rig(), 10, 3)];
       for (const left of [2, 1, 0]) {
@@ -16,7 +16,7 @@ export function rateSuite(rig: () => Rig): void {
       expectLeft(rig(), refused.retryAfter, 10);
     });
 
-    test("has room for one more after each interval", async () => {
+    timed(rig, "has room for one more after each interval", async () => {
       const { store, pass } = rig();
       const [group, each] = [fresh("group"), rate(rig(), 3, 2)];
       await store.draw(group, [{ ...each, cost: 2 }]);
@@ -29,7 +29,7 @@ export function rateSuite(rig: () => Rig): void {
       expect((await store.draw(group, [each])).allowed).toBe(false);
     });
 
-    test("gathers no more than its burst", async () => {
+    timed(rig, "gathers no more than its burst", async () => {
       const { store, pass } = rig();
       const [group, each] = [fresh("group"), rate(rig(), 1, 2)];
       await store.draw(group, [each]);
@@ -76,7 +76,7 @@ export function rateSuite(rig: () => Rig): void {
       }
     });
 
-    test("may be so quick that each is less than a millisecond", async () => {
+    timed(rig, "may be so quick that each is less than a millisecond", async () => {
       const { store } = rig();
       // 1 GB a minute, in bytes.
       const [group, bytes] = [fresh("group"), {
@@ -101,7 +101,7 @@ export function rateSuite(rig: () => Rig): void {
   });
 
   describe("several rates", () => {
-    test("are all drawn on or none, and the one that refuses longest is told", async () => {
+    timed(rig, "are all drawn on or none, and the one that refuses longest is told", async () => {
       const { store } = rig();
       const group = fresh("group");
       const quick = rate(rig(), 10, 3, 1, "quick");
@@ -124,7 +124,7 @@ export function rateSuite(rig: () => Rig): void {
       await store.refund(fresh("group"), []);
     });
 
-    test("with the same key are drawn on one after the other", async () => {
+    timed(rig, "with the same key are drawn on one after the other", async () => {
       const { store } = rig();
       const [group, each] = [fresh("group"), rate(rig(), 100, 3)];
       expect((await store.draw(group, [each, each])).remaining).toEqual([2, 1]);
@@ -156,7 +156,7 @@ export function rateSuite(rig: () => Rig): void {
       expect((await store.draw(group, [{ ...each, key: "never drawn on", cost: 3 }])).allowed).toBe(true);
     });
 
-    test("does not give back what time has given back already", async () => {
+    timed(rig, "does not give back what time has given back already", async () => {
       const { store, pass } = rig();
       const [group, each] = [fresh("group"), rate(rig(), 1, 3)];
       await store.draw(group, [each]);

@@ -1,6 +1,6 @@
 // Values and counters.
 import { describe, expect, test } from "bun:test";
-import { expectStoreError, fresh, type Rig } from "./rig.ts";
+import { expectStoreError, fresh, type Rig, timed } from "./rig.ts";
 
 const STRANGE = [
   "",
@@ -16,7 +16,7 @@ const STRANGE = [
 
 export function valueSuite(rig: () => Rig): void {
   describe("a value", () => {
-    test("is there for both handles until its time is over", async () => {
+    timed(rig, "is there for both handles until its time is over", async () => {
       const { store, other, unit, pass } = rig();
       const key = fresh();
       expect(await store.get(key)).toBeUndefined();
@@ -28,7 +28,7 @@ export function valueSuite(rig: () => Rig): void {
       expect(await other.get(key)).toBeUndefined();
     });
 
-    test("that is set again has the new text and the new time", async () => {
+    timed(rig, "that is set again has the new text and the new time", async () => {
       const { store, other, unit, pass } = rig();
       const key = fresh();
       await store.set(key, "first", unit);
@@ -79,7 +79,7 @@ export function countSuite(rig: () => Rig): void {
       expect(await store.count(key, 0, 30 * unit)).toBe(3);
     });
 
-    test("that is fixed ends its time after the first count", async () => {
+    timed(rig, "that is fixed ends its time after the first count", async () => {
       const { store, unit, pass } = rig();
       const key = fresh();
       await store.count(key, 1, 3 * unit);
@@ -89,7 +89,7 @@ export function countSuite(rig: () => Rig): void {
       expect(await store.count(key, 1, 3 * unit)).toBe(1);
     });
 
-    test("that slides ends its time after the last count, and asking is no count", async () => {
+    timed(rig, "that slides ends its time after the last count, and asking is no count", async () => {
       const { store, unit, pass } = rig();
       const key = fresh();
       await store.count(key, 1, 4 * unit, true);

@@ -1,5 +1,5 @@
-// One of several processes that use a store at the same time: `store_worker.ts URL JOB TIMES`, TIMES operations at once.
-// Waits for a line on its input, so that all begin together, and prints what it has counted as JSON.
+// One of several processes that use a store at the same time: `store_worker.ts URL JOB TIMES`, TIMES operations at
+// once. Waits for a line on its input, so that all begin together, and prints what it has counted as JSON.
 import process from "node:process";
 import type { Store } from "../../src/policy/effects.ts";
 import { openStore } from "../../src/store/open.ts";
