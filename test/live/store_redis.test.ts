@@ -15,7 +15,7 @@ import { expectAgreement, plays } from "../store/plays.ts";
 import { storeSuite } from "../store/suite.ts";
 import { eventually } from "../support/blackbox_wait.ts";
 import { makeIdentity } from "../support/certificate.ts";
-import { redisMissing, RedisServer, startCluster } from "../support/live_redis.ts";
+import { redisMissing, RedisServer, startCluster, stopServers } from "../support/live_redis.ts";
 import { everyOperation, liveRig, liveStore, readyStore } from "../support/live_store.ts";
 import { together } from "../support/store_workers.ts";
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
   [single, cluster] = await Promise.all([RedisServer.start(folder), startCluster(folder)]);
 }, 60_000);
 afterAll(async () => {
-  for (const server of [single, ...cluster ?? []]) await server?.stop();
+  await stopServers();
   rmSync(folder, { recursive: true });
 });
 

@@ -6,7 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Store } from "../../src/policy/effects.ts";
 import { eventually, sleep } from "../support/blackbox_wait.ts";
-import { emptySlot, moveSlot, redisMissing, type RedisServer, startCluster } from "../support/live_redis.ts";
+import {
+  emptySlot,
+  moveSlot,
+  redisMissing,
+  type RedisServer,
+  startCluster,
+  stopServers,
+} from "../support/live_redis.ts";
 import { everyOperation, type LiveStore, outcome, readyStore } from "../support/live_store.ts";
 
 const missing = redisMissing();
@@ -24,7 +31,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await live?.store.close();
-  for (const node of nodes) await node.stop();
+  await stopServers();
   rmSync(folder, { recursive: true });
 });
 

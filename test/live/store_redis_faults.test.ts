@@ -11,12 +11,15 @@ import { fileURLToPath } from "node:url";
 import type { Store } from "../../src/policy/effects.ts";
 import { eventually, sleep } from "../support/blackbox_wait.ts";
 import { run, serverPort } from "../support/live_children.ts";
-import { redisMissing, RedisServer, startSentinel } from "../support/live_redis.ts";
+import { redisMissing, RedisServer, startSentinel, stopServers } from "../support/live_redis.ts";
 import { everyOperation, type LiveStore, liveStore, outcome, readyStore } from "../support/live_store.ts";
 
 const missing = redisMissing();
 const folder = mkdtempSync(join(tmpdir(), "sallyport-redis-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(async () => {
+  await stopServers();
+  rmSync(folder, { recursive: true });
+});
 
 const TIMEOUT = 300;
 /** What a busy machine may add to a time. */

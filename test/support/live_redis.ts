@@ -13,6 +13,14 @@ export function redisMissing(): string | undefined {
     : undefined;
 }
 
+const running = new Set<{ stop(): Promise<unknown> }>();
+
+/** Ends all servers that are left: those of a test that failed, too. */
+export async function stopServers(): Promise<void> {
+  await Promise.all([...running].map((each) => each.stop()));
+  running.clear();
+}
+
 /** A server on a free port, in a folder of its own. */
 export class RedisServer {
   readonly port: number;
@@ -43,6 +51,7 @@ export class RedisServer {
     const usual = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
     const daemon = new Daemon([program, ...usual, ...this.#args], this.folder);
     this.#daemon = daemon;
+    running.add(this);
     await daemon.up(
       "redis-server",
       () => Promise.resolve(daemon.stdout.includes("Ready to accept connections")),
@@ -67,6 +76,7 @@ export class RedisServer {
   }
 
   async stop(): Promise<void> {
+    running.delete(this);
     this.#admin?.disconnect();
     await this.kill();
   }
@@ -129,6 +139,7 @@ export async function startSentinel(
   writeFileSync(join(folder, "sentinel.conf"), lines.join("\n") + "\n");
   const program = findProgram("redis-server") ?? "redis-server";
   const daemon = new Daemon([program, "sentinel.conf", "--sentinel"], folder);
+  running.add(daemon);
   await daemon.up("the sentinel", () => Promise.resolve(daemon.stdout.includes("+monitor master mail")));
   return Object.assign(daemon, { port });
 }
