@@ -1,12 +1,10 @@
 /**
- * The outside of a DNS message (RFC 1035 §4.1): whose answer it is, and whether its lengths add up. All of it is looked
- * at before dns-packet reads a byte: that makes room for as many records as a header claims, and takes four octets for
- * an A record whatever its length says.
+ * The outside of a DNS message (RFC 1035 §4.1): whose answer it is, and where it ends if its lengths add up. All of it
+ * is looked at before dns-packet reads an octet: that makes room for as many records as a header claims, and takes four
+ * octets for an A record whatever its length says.
  */
 
 const HEADER = 12;
-const A = 1;
-const AAAA = 28;
 
 /** Octets of type and class behind a question's name, and of type, class, TTL and length behind a record's. */
 const QUESTION_TAIL = 4;
@@ -33,12 +31,11 @@ export function isReplyTo(reply: Uint8Array, query: Uint8Array, exact: boolean):
 function sameQuestion(reply: Uint8Array, query: Uint8Array, exact: boolean): boolean {
   const end = skipName(query, HEADER) + QUESTION_TAIL;
   if (reply.length < end) return false;
-  const tail = end - QUESTION_TAIL;
   for (let i = HEADER; i < end; i++) {
     const given = reply[i]!;
     const asked = query[i]!;
-    // A label's length is below any letter, so lower-casing cannot touch it.
-    if (given !== asked && (exact || i >= tail || lower(given) !== lower(asked))) return false;
+    // A label's length is below any letter, and so is any type that is asked for: lower-casing cannot touch them.
+    if (given !== asked && (exact || lower(given) !== lower(asked))) return false;
   }
   return true;
 }
@@ -47,7 +44,7 @@ function lower(octet: number): number {
   return octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet;
 }
 
-/** Where the sections end that the header announces; -1 where a length leads past the end or is wrong for its type. */
+/** Where the sections end that the header announces; -1 where a length leads past the end of the message. */
 export function endOfSections(message: Uint8Array): number {
   if (message.length < HEADER) return -1;
   let at = HEADER;
@@ -69,10 +66,7 @@ function skipQuestion(message: Uint8Array, at: number): number {
 function skipRecord(message: Uint8Array, at: number): number {
   const name = skipName(message, at);
   if (name < 0 || name + RECORD_TAIL > message.length) return -1;
-  const type = count(message, name);
-  const length = count(message, name + RECORD_TAIL - 2);
-  if (type === A && length !== 4 || type === AAAA && length !== 16) return -1;
-  const end = name + RECORD_TAIL + length;
+  const end = name + RECORD_TAIL + count(message, name + RECORD_TAIL - 2);
   return end > message.length ? -1 : end;
 }
 
@@ -82,7 +76,6 @@ function skipName(message: Uint8Array, from: number): number {
     const length = message[at]!;
     if (length === 0) return at + 1;
     if (length >= 0xc0) return at + 2;
-    if (length > 63) return -1;
     at += length + 1;
   }
   return -1;

@@ -139,7 +139,7 @@ export class Resolver implements Dns {
   #remember(key: string, question: Question, outcome: Found | Failure): DnsAnswer {
     if (outcome.says !== "failure") return this.#cache.keep(key, outcome, this.#now());
     const error = dnsError(question, outcome);
-    const instead = this.#closed ? error : this.#cache.fail(key, error, this.#now());
+    const instead = this.#cache.fail(key, error, this.#now());
     if (instead instanceof DnsError) throw instead;
     return instead;
   }

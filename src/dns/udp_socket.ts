@@ -42,11 +42,6 @@ export class UdpSocket {
     this.#connect();
   }
 
-  /** Questions that wait. */
-  get size(): number {
-    return this.#waiting.size;
-  }
-
   get retired(): boolean {
     return this.#retired;
   }

@@ -34,6 +34,19 @@ test(
 );
 
 test(
+  "a question that is answered leaves no timer",
+  scene(async (scene) => {
+    const server = await scene.server((asked) => {
+      if (asked.over === "udp" && asked.name === "tcp.example") asked.reply({ truncated: true });
+      else asked.address(GOOD);
+    });
+    const resolver = scene.resolver([server]);
+    for (const name of ["udp.example", "tcp.example"]) await resolver.resolve(name, "A");
+    expect(scene.timers.advance(60_000)).toBe(false);
+  }),
+);
+
+test(
   "a server may have an IPv6 address",
   scene(async (scene) => {
     const server = await scene.server((asked) => asked.address(GOOD), "::1");
