@@ -30,7 +30,7 @@ export const dailyQuota: PluginFactory<DailyQuotaOptions> = definePlugin(
       return [
         note("used", used + 1),
         // Only a message that the backend has taken costs anything.
-        commit(async (io) => void await io.store.count(key, 1, 2 * DAY)),
+        commit((io) => io.store.count(key, 1, 2 * DAY)),
       ];
     },
   }),

@@ -66,7 +66,7 @@ export const httpLookup: PluginFactory<HttpLookupOptions> = definePlugin(
         io.count("renewals");
         // One session asks for all that come meanwhile; the old answer stays until a new one is there.
         await keep(io, ip, { ...answer, freshUntil: io.now() + AGAIN });
-        return [...said, afterwards(async (io) => void await look(io, ip))];
+        return [...said, afterwards((io) => look(io, ip))];
       },
     };
   },

@@ -7,8 +7,11 @@ import type { Io } from "./effects.ts";
 import type { FindingKey } from "./finding.ts";
 import { isVerdict, type Verdict } from "./verdict.ts";
 
-/** Something done later, when it is known what became of the mail. A failure is logged, and nobody waits for it. */
-export type Effect = (io: Io) => void | Promise<void>;
+/**
+ * Something done later, when it is known what became of the mail. A failure is logged, and nobody waits for it; what it
+ * returns means nothing.
+ */
+export type Effect = (io: Io) => unknown;
 
 export type Action =
   | { readonly kind: "header"; readonly name: string; readonly value: string }

@@ -211,7 +211,7 @@ export class Chain {
   }
 
   /** Does something that nobody waits for. */
-  #apart(plugin: Plugin, what: string, id: string, mode: Mode, work: (io: Io) => void | Promise<void>): void {
+  #apart(plugin: Plugin, what: string, id: string, mode: Mode, work: (io: Io) => unknown): void {
     const failed = (cause: unknown) =>
       this.engine.failed(plugin, what, id, { kind: failureKind(cause), cause }, false);
     try {

@@ -11,8 +11,8 @@ export const counting = definePlugin("counting", () => ({
   rcpt({ reversePath }) {
     const key = reversePath.mailbox;
     return [
-      commit(async (io) => void await io.store.count(`taken ${key}`, 1, DAY)),
-      rollback(async (io) => void await io.store.count(`dropped ${key}`, 1, DAY)),
+      commit((io) => io.store.count(`taken ${key}`, 1, DAY)),
+      rollback((io) => io.store.count(`dropped ${key}`, 1, DAY)),
       addHeader("X-Counted", "yes"),
     ];
   },

@@ -90,7 +90,7 @@ export const returning = definePlugin("returning", () => ({
   helo: () => Promise.resolve(accept()),
   mail: () => [reject("5.7.1", "No"), score(3, "x"), undefined],
   rcpt: async (_session, io) => [await io.store.get("x") === "y" ? delay(1000) : undefined],
-  data: () => [commit((io) => io.store.set("x", "y", 1000)), rollback(() => {})],
+  data: () => [commit((io) => io.store.count("x", 1, 1000)), rollback(() => {})],
   message: () => addHeader("X-Checked", "yes"),
 }));
 
