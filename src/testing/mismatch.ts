@@ -77,8 +77,11 @@ function failures({ log }: Scene): string[] {
   return log.flatMap(({ event, fields }) => words[event] === undefined ? [] : `  ${words[event](fields)}`);
 }
 
+/** Milliseconds that something in a session may wait; a job of a plugin that is due later is not what is missing. */
+const LONGEST = 120_000;
+
 function waiting({ timers }: Scene): string[] {
-  const { due, now } = timers;
-  if (due === Infinity) return [];
-  return [`  somebody waits for the clock: (${Math.max(1, Math.ceil((due - now) / 1000))} seconds pass)`];
+  const left = timers.due - timers.now;
+  if (left > LONGEST) return [];
+  return [`  somebody waits for the clock: (${Math.max(1, Math.ceil(left / 1000))} seconds pass)`];
 }

@@ -103,13 +103,9 @@ export class Theatre {
       write: (path, content) => this.#files.write(path, content),
       now: this.#now,
     };
-    const own = Object.entries(this.#options.directions ?? {}).map(([words, direction]): [
-      string,
-      Direction,
-    ] => [
-      words,
-      async () => void await direction(backstage),
-    ]);
+    const own = Object.entries(this.#options.directions ?? {}).map(([words, act]): [string, Direction] => {
+      return [words, async () => void await act(backstage)];
+    });
     return Object.fromEntries([...outages, ...own]);
   }
 
