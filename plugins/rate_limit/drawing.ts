@@ -36,8 +36,12 @@ export interface Drawn {
   readonly unknown: boolean;
 }
 
+export const NOTHING: Drawn = { over: [], delayed: [], taken: [], unknown: false };
+
 /** The rates of a group are one question to the store; several groups are asked at the same time. */
 export async function drawAll(draws: readonly Draw[], stores: Stores, io: Io): Promise<Drawn> {
+  const [{ group: first } = { group: "" }] = draws;
+  if (draws.every(({ group }) => group === first)) return await drawGroup(first, draws, stores, io);
   const groups = Map.groupBy(draws, ({ group }) => group);
   const each = await Promise.all([...groups].map(([group, own]) => drawGroup(group, own, stores, io)));
   const over = each.flatMap((drawn) => drawn.over);

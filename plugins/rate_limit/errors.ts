@@ -22,14 +22,14 @@ export class Errors {
     this.#stores = stores;
   }
 
-  async observe(event: Observation, io: Io): Promise<void> {
+  observe(event: Observation, io: Io): void | Promise<void> {
     const { session } = event;
     if ("conduct" in session && !this.#watched.has(session.id)) {
       this.#watched.set(session.id, { conduct: session.conduct, counted: 0 });
     }
     const count = this.#fresh(session.id) + (isRefused(event) ? 1 : 0);
     if (event.kind === "session") this.#watched.delete(session.id);
-    if (count > 0) await this.#count(session, count, io);
+    if (count > 0) return this.#count(session, count, io);
   }
 
   /** What has come to it since the last look. */

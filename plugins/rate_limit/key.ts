@@ -8,7 +8,6 @@ import type { Per, Prefixes } from "./options.ts";
 /** One thing that a session is counted by. */
 export interface Key {
   readonly group: string;
-  /** Empty where the group says it all. */
   readonly key: string;
   /** By what a rate, or a number of places, is multiplied. */
   readonly factor: number;
@@ -23,10 +22,36 @@ export interface Scope {
   readonly allowed?: "exempt" | "counted" | undefined;
 }
 
-/** Bits of the widest network of each kind. */
-export interface Widest {
-  readonly ipv4: number;
-  readonly ipv6: number;
+/** The networks of clients; those of the last one are not made again for the next limit. */
+export class Networks {
+  /** Bits of the widest ones, so that all of a client's keys are in one group. */
+  readonly #widest: { readonly ipv4: number; readonly ipv6: number };
+  #host: string | undefined;
+  readonly #known = new Map<number, string>();
+
+  /** @param scopes all limits of a plugin */
+  constructor(scopes: readonly Pick<Scope, "per" | "prefixes">[]) {
+    const clients = scopes.filter(({ per }) => per === "client").map(({ prefixes }) => levelsOf(prefixes));
+    const least = (kind: "ipv4" | "ipv6") =>
+      Math.min(...clients.flatMap((each) => each[kind].map(([bits]) => bits)));
+    this.#widest = { ipv4: least("ipv4"), ipv6: least("ipv6") };
+  }
+
+  /** Undefined for what is no address: whoever comes over a Unix socket has none. */
+  widest(host: string): string | undefined {
+    const network = this.of(host, host.includes(":") ? this.#widest.ipv6 : this.#widest.ipv4);
+    return network === host ? undefined : network;
+  }
+
+  of(host: string, bits: number): string {
+    if (host !== this.#host) {
+      this.#host = host;
+      this.#known.clear();
+    }
+    let network = this.#known.get(bits);
+    if (network === undefined) this.#known.set(bits, network = clientPrefix(host, bits, bits));
+    return network;
+  }
 }
 
 /** Characters of what a client wrote that count: what goes on for longer is not told apart. */
@@ -38,21 +63,13 @@ const NONE: readonly Key[] = [];
 const THEIRS: readonly Per[] = ["client", "helo", "sender", "sender-domain"];
 
 /** Finds the keys of sessions for one limit. */
-export function keysOf(scope: Scope, widest: Widest): (session: Known) => readonly Key[] {
+export function keysOf(scope: Scope, networks: Networks): (session: Known) => readonly Key[] {
   const { when, per, allowed = THEIRS.includes(per) ? "exempt" : "counted" } = scope;
-  const all = per === "client" ? networksOf(scope, widest) : namedBy(scope);
+  const all = per === "client" ? networksOf(scope, networks) : namedBy(scope);
   return (session) => {
     if (allowed === "exempt" && isAllowed(session)) return NONE;
     return when === undefined || when(session) ? all(session) : NONE;
   };
-}
-
-/** The widest networks of several limits, so that all of a client's keys are in one group. */
-export function widestOf(scopes: readonly Pick<Scope, "per" | "prefixes">[]): Widest {
-  const clients = scopes.filter(({ per }) => per === "client").map(({ prefixes }) => levelsOf(prefixes));
-  const least = (kind: "ipv4" | "ipv6") =>
-    Math.min(...clients.flatMap((each) => each[kind].map(([bits]) => bits)));
-  return { ipv4: least("ipv4"), ipv6: least("ipv6") };
 }
 
 type Level = readonly [bits: number, factor: number];
@@ -65,19 +82,14 @@ function levelsOf(
   return { ipv4: levels(ipv4), ipv6: levels(ipv6) };
 }
 
-function networksOf({ name, prefixes }: Scope, widest: Widest): (session: Known) => readonly Key[] {
+function networksOf({ name, prefixes }: Scope, networks: Networks): (session: Known) => readonly Key[] {
   const { ipv4, ipv6 } = levelsOf(prefixes);
   return ({ client: { host } }) => {
-    const network = clientPrefix(host, widest.ipv4, widest.ipv6);
-    // Whoever comes over a Unix socket has no address, and all such clients are one machine.
-    if (network === host) return NONE;
-    const group = `rate:client:${network}`;
-    const levels = network.includes(":") ? ipv6 : ipv4;
-    return levels.map(([bits, factor]) => ({
-      group,
-      key: `${name}:${clientPrefix(host, bits, bits)}`,
-      factor,
-    }));
+    const widest = networks.widest(host);
+    if (widest === undefined) return NONE;
+    const group = `rate:client:${widest}`;
+    const levels = widest.includes(":") ? ipv6 : ipv4;
+    return levels.map(([bits, factor]) => ({ group, key: `${name}:${networks.of(host, bits)}`, factor }));
   };
 }
 

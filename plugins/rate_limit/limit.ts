@@ -2,7 +2,7 @@
  * Limits, and what a session draws on them.
  */
 import type { Known, Rate, Stage } from "sallyport";
-import { type Key, keysOf, type Widest } from "./key.ts";
+import { type Key, keysOf, type Networks } from "./key.ts";
 import type { LimitTerms } from "./options.ts";
 import { type ReadRate, readRate } from "./rate.ts";
 import type { Counted } from "./stage.ts";
@@ -27,7 +27,7 @@ export class Limit {
   readonly #rate: ReadRate;
   readonly #keys: (session: Known) => readonly Key[];
 
-  constructor(terms: LimitTerms, widest: Widest) {
+  constructor(terms: LimitTerms, networks: Networks) {
     this.name = terms.name;
     this.of = terms.of;
     this.action = terms.action;
@@ -35,7 +35,7 @@ export class Limit {
     this.stage = stageOf(terms.per, terms.of)!;
     this.#terms = terms;
     this.#rate = readRate(terms.rate) as ReadRate;
-    this.#keys = keysOf(terms, widest);
+    this.#keys = keysOf(terms, networks);
   }
 
   /** Beyond it the client is refused: who may wait is, too, where that would take too long. */

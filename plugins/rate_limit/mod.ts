@@ -19,12 +19,12 @@ import {
   type Stage,
   type Verdict,
 } from "sallyport";
-import { drawAll, type Drawn, giveBack } from "./drawing.ts";
+import { drawAll, type Drawn, giveBack, NOTHING } from "./drawing.ts";
 import { Errors } from "./errors.ts";
-import { widestOf } from "./key.ts";
+import { Networks } from "./key.ts";
 import { type Draw, Limit } from "./limit.ts";
 import { type RateLimitOptions, schema, type Terms } from "./options.ts";
-import { Holding, Places, type Seats, type Wanted } from "./places.ts";
+import { Holding, NO_SEATS, Places, type Seats, type Wanted } from "./places.ts";
 import { Stores } from "./stores.ts";
 import { deed, later, tooLarge, unknown, verdictOf, waiting } from "./verdict.ts";
 
@@ -47,10 +47,10 @@ class RateLimit {
   readonly #holding: Holding;
 
   constructor(terms: Terms) {
-    const widest = widestOf([...terms.limits, ...terms.concurrency]);
+    const networks = new Networks([...terms.limits, ...terms.concurrency]);
     this.#terms = terms;
-    this.#limits = terms.limits.map((each) => new Limit(each, widest));
-    this.#places = terms.concurrency.map((each) => new Places(each, widest));
+    this.#limits = terms.limits.map((each) => new Limit(each, networks));
+    this.#places = terms.concurrency.map((each) => new Places(each, networks));
     this.#stores = new Stores(terms.fallback);
     this.#holding = new Holding(terms.ttl, this.#stores);
   }
@@ -96,8 +96,8 @@ class RateLimit {
   ): Promise<Opinion> {
     const { signal } = io;
     const [drawn, seats] = await Promise.all([
-      drawAll(draws, this.#stores, io),
-      this.#holding.take(wanted, id, io),
+      draws.length === 0 ? NOTHING : drawAll(draws, this.#stores, io),
+      wanted.length === 0 ? NO_SEATS : this.#holding.take(wanted, id, io),
     ]);
     const parts = this.#verdict(stage, drawn, seats);
     // Nobody hears of what comes too late, and what was taken for it would stay taken.

@@ -3,7 +3,7 @@
  * is renewed meanwhile; a process that dies leaves it behind for `ttl` at the most.
  */
 import type { Io, Known, Stage, Store } from "sallyport";
-import { type Key, keysOf, type Widest } from "./key.ts";
+import { type Key, keysOf, type Networks } from "./key.ts";
 import type { PlacesTerms } from "./options.ts";
 import { firstStage } from "./stage.ts";
 import type { Stores } from "./stores.ts";
@@ -15,11 +15,11 @@ export class Places {
   readonly #most: number;
   readonly #keys: (session: Known) => readonly Key[];
 
-  constructor(terms: PlacesTerms, widest: Widest) {
+  constructor(terms: PlacesTerms, networks: Networks) {
     this.name = terms.name ?? String(terms.per);
     this.stage = firstStage(terms.per);
     this.#most = terms.most;
-    this.#keys = keysOf({ ...terms, name: this.name }, widest);
+    this.#keys = keysOf({ ...terms, name: this.name }, networks);
   }
 
   wanted(session: Known): Wanted[] {
@@ -52,6 +52,8 @@ export interface Seats {
   /** True: somebody could not be asked. */
   readonly unknown: boolean;
 }
+
+export const NO_SEATS: Seats = { held: [], full: undefined, unknown: false };
 
 /** Places that are renewed at the same time. */
 const BATCH = 100;
