@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Resolver } from "../../src/dns/resolver.ts";
 import type { DnsError } from "../../src/policy/effects.ts";
+import { inParallel } from "../support/blackbox_wait.ts";
 import { type Nsd, nsdMissing, startNsd, zoneHead } from "../support/live_nsd.ts";
 
 const missing = nsdMissing();
@@ -48,7 +49,7 @@ describe.skipIf(missing !== undefined)(title, () => {
   let dns: Resolver;
   beforeAll(async () => {
     nsd = await startNsd({ zones: ZONES });
-    dns = new Resolver({ servers: [{ host: "127.0.0.1", port: nsd.port }], tryTimeout: 500 });
+    dns = new Resolver({ servers: [{ host: "127.0.0.1", port: nsd.port }] });
   });
   afterAll(async () => {
     dns?.close();
@@ -146,10 +147,15 @@ describe.skipIf(missing !== undefined)(title, () => {
     mixed.close();
   });
 
-  test("a thousand names at once are all told", async () => {
+  test("a thousand names are told, a hundred at a time", async () => {
     const names = Array.from({ length: 1000 }, (_, i) => `h${i}.wild.example.org`);
-    const answers = await Promise.all(names.map((name) => dns.resolve(name, "A")));
-    expect(answers.every(({ records }) => records[0] === "192.0.2.9")).toBe(true);
+    const answers: string[] = [];
+    await inParallel(
+      names,
+      100,
+      async (name) => void answers.push(...(await dns.resolve(name, "A")).records),
+    );
+    expect(answers).toEqual(names.map(() => "192.0.2.9"));
   });
 });
 
@@ -159,7 +165,7 @@ test.skipIf(missing !== undefined)(
     const nsd = await startNsd({ zones: new Map([["example.org", `${zoneHead()}\na A 192.0.2.1\n`]]) });
     let now = 0;
     const servers = [{ host: "127.0.0.1", port: nsd.port }];
-    const dns = new Resolver({ servers, tryTimeout: 200, now: () => now });
+    const dns = new Resolver({ servers, now: () => now });
     expect((await dns.resolve("a.example.org", "A")).stale).toBe(false);
     await nsd.stop();
     now = 300_000;

@@ -7,6 +7,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { Daemon, findProgram, serverPort } from "./live_children.ts";
 
+// A run that breaks off must not leave a name server behind.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
+
 /** Why NSD cannot run here; undefined where it can. */
 export function nsdMissing(): string | undefined {
   return findProgram("nsd") === undefined ? "Debian package nsd is not installed" : undefined;
@@ -38,7 +41,8 @@ export async function startNsd(options: NsdOptions): Promise<Nsd> {
   for (const [zone, text] of options.zones) writeFileSync(zoneFile(folder, zone), `${text}\n`);
   writeFileSync(join(folder, "nsd.conf"), configuration(folder, port, options));
   const daemon = new Daemon([findProgram("nsd")!, "-d", "-c", join(folder, "nsd.conf")], folder);
-  const remove = () => rmSync(folder, { recursive: true, force: true });
+  // Its last processes may still be writing there.
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   const end = async () => {
     process.off("exit", remove);
     await daemon.stop("SIGTERM");
