@@ -27,15 +27,15 @@ export default definePolicy(({ relayDomains, dnsbl: sites, store = "memory:", no
       : notices,
     plugins: [
       // Lists of your own come first: access({ files: [{ path: "/etc/sallyport/friends", list: "allow", of: "clients" }] }),
+      rateLimit({
+        limits: [
+          { name: "connections", per: "client", of: "connections", rate: "600/min" },
+          { name: "errors", per: "client", of: "errors", rate: "60/hour burst 60" },
+          { name: "recipients", per: "client", of: "recipients", rate: "6000/hour burst 1000" },
+        ],
+        concurrency: [{ per: "client", most: 50 }],
+      }),
       atRcpt(
-        rateLimit({
-          limits: [
-            { name: "connections", per: "client", of: "connections", rate: "600/min" },
-            { name: "errors", per: "client", of: "errors", rate: "60/hour burst 60" },
-            { name: "recipients", per: "client", of: "recipients", rate: "6000/hour burst 1000" },
-          ],
-          concurrency: [{ per: "client", most: 50 }],
-        }),
         unless(
           isAllowed,
           parallel(earlyTalker(), fcrdns(), ...(sites === undefined ? [] : [dnsbl({ sites })])),

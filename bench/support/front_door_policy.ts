@@ -18,15 +18,15 @@ const never = "1000000/min";
 export default definePolicy(({ relayDomains, dnsbl: sites, ...environment }) => ({
   ...environment,
   plugins: [
+    rateLimit({
+      limits: [
+        { name: "connections", per: "client", of: "connections", rate: never },
+        { name: "errors", per: "client", of: "errors", rate: never },
+        { name: "recipients", per: "client", of: "recipients", rate: never },
+      ],
+      concurrency: [{ per: "client", most: 1000 }],
+    }),
     atRcpt(
-      rateLimit({
-        limits: [
-          { name: "connections", per: "client", of: "connections", rate: never },
-          { name: "errors", per: "client", of: "errors", rate: never },
-          { name: "recipients", per: "client", of: "recipients", rate: never },
-        ],
-        concurrency: [{ per: "client", most: 1000 }],
-      }),
       unless(
         isAllowed,
         parallel(earlyTalker(), fcrdns(), dnsbl({ sites: sites ?? [] })),

@@ -10,8 +10,8 @@ import type { Findings } from "./finding.ts";
 import { Hearing } from "./hearing.ts";
 import type { Observation } from "./observation.ts";
 import type { Plugin } from "./plugin.ts";
-import { pluginLog } from "./plugin_log.ts";
-import { compile, type Node, type Step, steps } from "./program.ts";
+import { ApartIo } from "./plugin_io.ts";
+import { compile, type Node, type Step, steps, withModes } from "./program.ts";
 import { Question } from "./question.ts";
 import { pluginsOf, type Rule } from "./rule.ts";
 import { type RcptFacts, type Stage, STAGES, type Stages } from "./stages.ts";
@@ -28,15 +28,12 @@ export interface Judgement {
 
 type Walk = void | Promise<void>;
 
-/** Milliseconds that an effect has. */
-const EFFECT_TIME = 5_000;
-
 export class Chain {
   readonly rules: readonly Rule[];
   readonly plugins: readonly Plugin[];
   readonly engine: Engine;
   readonly #programs: ReadonlyMap<Stage, readonly Node[]>;
-  readonly #observers: readonly Plugin[];
+  readonly #observers: readonly { readonly plugin: Plugin; readonly mode: Mode }[];
   /** Effects that are being carried out. */
   readonly #effects = new Set<Promise<void>>();
 
@@ -45,7 +42,7 @@ export class Chain {
     this.plugins = pluginsOf(rules);
     this.engine = new Engine(options);
     this.#programs = new Map(STAGES.map((stage) => [stage, compile(rules, stage)]));
-    this.#observers = this.plugins.filter(({ observe }) => observe !== undefined);
+    this.#observers = withModes(rules).filter(({ plugin }) => plugin.observe !== undefined);
   }
 
   /** Who is asked at a stage, in order, and how. */
@@ -201,8 +198,8 @@ export class Chain {
 
   /** Tells the observers. */
   observe(event: Observation): void {
-    for (const plugin of this.#observers) {
-      this.#apart(plugin, "observe", event.session.id, "enforce", (io) => plugin.observe!(event, io));
+    for (const { plugin, mode } of this.#observers) {
+      this.#apart(plugin, "observe", event.session.id, mode, (io) => plugin.observe!(event, io));
     }
   }
 
@@ -215,30 +212,13 @@ export class Chain {
     const failed = (cause: unknown) =>
       this.engine.failed(plugin, what, id, { kind: failureKind(cause), cause }, false);
     try {
-      const working = work(this.#io(plugin, id, mode));
+      const working = work(new ApartIo(this.engine, plugin, mode, id));
       if (!(working instanceof Promise)) return;
       const done: Promise<void> = working.catch(failed).finally(() => this.#effects.delete(done));
       this.#effects.add(done);
     } catch (cause) {
       failed(cause);
     }
-  }
-
-  #io(plugin: Plugin, id: string, mode: Mode): Io {
-    const { engine } = this;
-    const effects = mode === "shadow" ? engine.shadowEffects : engine.effects;
-    let signal: AbortSignal | undefined;
-    const io: Io = {
-      ...effects,
-      after: engine.after,
-      fetch: (url, init) => effects.fetch(url, { signal: io.signal, ...init }),
-      log: pluginLog(engine, plugin, id),
-      count: (name, labels) => engine.count(plugin.name, name, labels),
-      get signal() {
-        return signal ??= AbortSignal.timeout(EFFECT_TIME);
-      },
-    };
-    return io;
   }
 
   /** Resolves when no effect is under way any more. */

@@ -44,6 +44,12 @@ export class Layer {
   readonly held = new Map<Group, Held>();
   readonly #headers: { readonly order: number; readonly field: string }[] = [];
   #due: Due[] = [];
+  /** A message was taken. */
+  #taken = false;
+  /** Set once this is over. */
+  #ended: Run | undefined;
+  /** The transaction that a recipient belongs to since it was accepted. */
+  #joined: Layer | undefined;
 
   constructor(around?: FindingLayer) {
     this.findings = new FindingLayer(around);
@@ -62,8 +68,15 @@ export class Layer {
       case "commit":
       case "rollback":
       case "afterwards":
-        this.#due.push({ when: action.kind, effect: action.effect, plugin, mode });
+        this.#owe({ when: action.kind, effect: action.effect, plugin, mode });
     }
+  }
+
+  /** A shadowed rule may answer when what it was asked about is over: its effects find out how that ended. */
+  #owe(due: Due): void {
+    if (this.#joined !== undefined) this.#joined.#owe(due);
+    else if (this.#ended === undefined) this.#due.push(due);
+    else if (due.when === "afterwards" || (due.when === "commit") === this.#taken) this.#ended(due);
   }
 
   /** The fields to put before the message. */
@@ -74,6 +87,7 @@ export class Layer {
   /** A message was taken: what waited for that is done, and what waited for the opposite is dropped. */
   taken(run: Run): void {
     const due = this.#due;
+    this.#taken = true;
     this.#due = due.filter(({ when }) => when === "afterwards");
     for (const one of due) if (one.when === "commit") run(one);
   }
@@ -82,11 +96,13 @@ export class Layer {
   over(run: Run): void {
     const due = this.#due;
     this.#due = [];
+    this.#ended = run;
     for (const one of due) if (one.when !== "commit") run(one);
   }
 
   /** Takes over what a recipient brought, who belongs to the transaction now. */
   join(recipient: Layer): void {
+    recipient.#joined = this;
     this.#headers.push(...recipient.#headers);
     this.#due.push(...recipient.#due);
   }

@@ -5,7 +5,7 @@ import type { Action } from "./action.ts";
 import { Circuit } from "./circuit.ts";
 import { type Dns, DnsError, type Io, type LogFields, type Store, StoreError } from "./effects.ts";
 import { type FailureKind, Unavailable } from "./failure.ts";
-import { type Distribution, type Histogram, Metrics } from "./metrics.ts";
+import { type Counter, type Distribution, type Histogram, Metrics } from "./metrics.ts";
 import type { Plugin } from "./plugin.ts";
 import { shadowed } from "./shadow_store.ts";
 import type { Stage } from "./stages.ts";
@@ -87,6 +87,7 @@ export class Engine {
   readonly log: (level: "info" | "warn", event: string, fields: LogFields) => void;
   readonly asked: ((asked: Asked) => void) | undefined;
   readonly #records = new Map<string, PluginRecord>();
+  readonly #counters = new Map<string, Counter>();
   readonly #verdicts;
   readonly #failures;
   readonly #seconds: Histogram;
@@ -186,13 +187,24 @@ export class Engine {
     this.#shadow.add(plugin, stage, would, did);
   }
 
-  count(plugin: string, name: string, labels: Readonly<Record<string, string>> = {}): void {
+  count(plugin: string, name: string, labels?: Readonly<Record<string, string>>): void {
+    if (labels === undefined) return this.#counter(name, ["plugin"]).add(plugin);
     const names = Object.keys(labels);
-    this.metrics.counter(`sallyport_plugin_${name}_total`, `Counted by plugins: ${name}.`, [
-      "plugin",
-      ...names,
-    ])
-      .add(plugin, ...names.map((each) => labels[each]!));
+    this.#counter(name, ["plugin", ...names]).add(plugin, ...names.map((each) => labels[each]!));
+  }
+
+  /** The counter of a plugin's own; its labels are those of its first count. */
+  #counter(name: string, labels: readonly string[]): Counter {
+    let counter = this.#counters.get(name);
+    if (counter === undefined) {
+      counter = this.metrics.counter(
+        `sallyport_plugin_${name}_total`,
+        `Counted by plugins: ${name}.`,
+        labels,
+      );
+      this.#counters.set(name, counter);
+    }
+    return counter;
   }
 }
 

@@ -130,7 +130,8 @@ function domains(given: string | undefined, note: Note): string[] | undefined {
 function storeAddress(given: string | undefined, note: Note): string | undefined {
   if (given === undefined || given === "") return undefined;
   if (isStoreAddress(given)) return given;
-  note("SALLYPORT_STORE", given.replace(/\/\/[^@/]*@/, "//…@"), STORE_FORMS);
+  // It may hold a password, in whatever place.
+  note("SALLYPORT_STORE", `${given.slice(0, given.indexOf(":") + 1)}…`, STORE_FORMS);
   return undefined;
 }
 

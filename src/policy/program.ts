@@ -116,3 +116,14 @@ function inside(node: Exclude<Node, { kind: "ask" }>, around: Around): Around {
       return { ...around, within: within(node.kind === "if" ? node.words : node.kind) };
   }
 }
+
+/** All plugins of some rules, in order, and whether what they say counts. */
+export function withModes(
+  rules: readonly Rule[],
+  mode: Mode = "enforce",
+): { readonly plugin: Plugin; readonly mode: Mode }[] {
+  return rules.flatMap((rule) => {
+    if (!isGroup(rule)) return [{ plugin: rule, mode }];
+    return withModes(rule.rules, rule.group === "shadow" ? "shadow" : mode);
+  });
+}

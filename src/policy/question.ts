@@ -3,12 +3,12 @@
  * plugin does wrong (it throws, hangs, returns what is no opinion) costs what its `onError` says, and nothing else.
  */
 import { type Action, readOpinion } from "./action.ts";
-import type { ConnectIo, Dns, PluginLog, Store } from "./effects.ts";
+import type { ConnectIo, Dns } from "./effects.ts";
 import type { Open } from "./dossier.ts";
-import type { Effects, PluginRecord } from "./engine.ts";
+import type { PluginRecord } from "./engine.ts";
 import { costOf, type FailureKind, failureKind } from "./failure.ts";
 import type { Hearing } from "./hearing.ts";
-import { pluginLog } from "./plugin_log.ts";
+import { PluginIo } from "./plugin_io.ts";
 import type { Plugin } from "./plugin.ts";
 import { defer, type Verdict } from "./verdict.ts";
 
@@ -20,9 +20,8 @@ const LONGEST_SILENCE = 60_000;
 
 const NO_PARTS: Parts = [];
 
-export class Question implements ConnectIo, Open {
+export class Question extends PluginIo implements ConnectIo, Open {
   readonly #hearing: Hearing;
-  readonly #plugin: Plugin;
   readonly #record: PluginRecord;
   readonly #began: number;
   #abort: AbortController | undefined;
@@ -37,8 +36,8 @@ export class Question implements ConnectIo, Open {
   #listening = 0;
 
   constructor(hearing: Hearing, plugin: Plugin) {
+    super(hearing.engine, plugin, hearing.mode, hearing.dossier.id);
     this.#hearing = hearing;
-    this.#plugin = plugin;
     this.#record = hearing.engine.record(plugin.name);
     this.#began = hearing.now;
   }
@@ -52,7 +51,7 @@ export class Question implements ConnectIo, Open {
     }
     let opinion: unknown;
     try {
-      const handler = this.#plugin[stage] as (facts: unknown, io: ConnectIo) => unknown;
+      const handler = this.plugin[stage] as (facts: unknown, io: ConnectIo) => unknown;
       opinion = handler(facts, this);
       if (typeof (opinion as PromiseLike<unknown> | undefined)?.then === "function") {
         return this.#wait(Promise.resolve(opinion));
@@ -122,7 +121,7 @@ export class Question implements ConnectIo, Open {
     const { engine, stage } = this.#hearing;
     const now = this.#hearing.now = engine.clock();
     const ms = now - this.#began;
-    engine.succeeded(this.#plugin, this.#record, stage, ms, held);
+    engine.succeeded(this.plugin, this.#record, stage, ms, held);
     if (engine.asked !== undefined) this.#tell(parts, undefined, ms);
     return parts;
   }
@@ -131,7 +130,7 @@ export class Question implements ConnectIo, Open {
   #failed(kind: FailureKind, cause: unknown, counts = !isDns(cause)): Parts {
     const { engine, stage, dossier } = this.#hearing;
     this.#over = true;
-    engine.failed(this.#plugin, stage, dossier.id, { kind, cause }, counts);
+    engine.failed(this.plugin, stage, dossier.id, { kind, cause }, counts);
     const parts = this.#cost(kind);
     const now = this.#hearing.now = engine.clock();
     if (engine.asked !== undefined) this.#tell(parts, { kind, cause }, now - this.#began);
@@ -139,58 +138,20 @@ export class Question implements ConnectIo, Open {
   }
 
   #cost(kind: FailureKind): Parts {
-    const cost = costOf(this.#plugin.onError, kind);
+    const cost = costOf(this.plugin.onError, kind);
     return cost === undefined ? NO_PARTS : [cost];
   }
 
   #tell(parts: Parts, failure: { kind: FailureKind; cause: unknown } | undefined, ms: number): void {
     const { engine, stage, dossier, mode } = this.#hearing;
-    engine.asked!({ id: dossier.id, plugin: this.#plugin.name, stage, mode, parts, failure, ms });
+    engine.asked!({ id: dossier.id, plugin: this.plugin.name, stage, mode, parts, failure, ms });
   }
 
-  // ---- what the plugin can do ----
+  // ---- what the plugin can do besides ----
 
-  get #effects(): Effects {
-    const { engine, mode } = this.#hearing;
-    return mode === "shadow" ? engine.shadowEffects : engine.effects;
-  }
-
-  get dns(): Dns {
+  override get dns(): Dns {
     this.#askedDns = true;
-    return this.#effects.dns;
-  }
-
-  get store(): Store {
-    return this.#effects.store;
-  }
-
-  get local(): Store {
-    return this.#effects.local;
-  }
-
-  get now(): () => number {
-    return this.#effects.now;
-  }
-
-  get random(): () => number {
-    return this.#effects.random;
-  }
-
-  get after(): ConnectIo["after"] {
-    return this.#hearing.engine.after;
-  }
-
-  get fetch(): ConnectIo["fetch"] {
-    return (url, init) => this.#effects.fetch(url, { signal: this.signal, ...init });
-  }
-
-  get log(): PluginLog {
-    const { engine, dossier } = this.#hearing;
-    return pluginLog(engine, this.#plugin, dossier.id);
-  }
-
-  get count(): ConnectIo["count"] {
-    return (name, labels) => this.#hearing.engine.count(this.#plugin.name, name, labels);
+    return super.dns;
   }
 
   get signal(): AbortSignal {

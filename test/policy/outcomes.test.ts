@@ -184,6 +184,71 @@ test("shadowed rules commit to a place of their own", async () => {
   expect([await store.count("seen", 0, 1), await store.count("shadow:seen", 0, 1)]).toEqual([1, 2]);
 });
 
+describe("a shadowed rule that answers when its recipient is over", () => {
+  for (
+    const [outcome, expected] of [
+      ["taken", ["commit", "afterwards"]],
+      ["refused", ["rollback", "afterwards"]],
+      ["dropped", ["rollback", "afterwards"]],
+    ] as const
+  ) {
+    test(`finds out how that ended: ${outcome}`, async () => {
+      const done: string[] = [];
+      let answer = (): void => {};
+      const late = definePlugin("late", () => ({
+        onError: "pass",
+        rcpt: () =>
+          new Promise<Opinion>((resolve) =>
+            answer = () =>
+              resolve([
+                commit(() => void done.push("commit")),
+                rollback(() => void done.push("rollback")),
+                afterwards(() => void done.push("afterwards")),
+              ])
+          ),
+      }))();
+      const chain = new SessionChain([shadow(late)]);
+      await chain.judge("rcpt");
+      chain.dossier.recipientOver(outcome !== "refused");
+      if (outcome !== "refused") chain.dossier.transactionOver(outcome === "taken");
+      expect(done).toEqual([]);
+      answer();
+      await chain.pass(0);
+      expect(done).toEqual([...expected]);
+    });
+  }
+
+  test("joins it where that is not over yet", async () => {
+    const done: string[] = [];
+    let answer = (): void => {};
+    const late = definePlugin("late", () => ({
+      onError: "pass",
+      rcpt: () =>
+        new Promise<Opinion>((resolve) => answer = () => resolve(commit(() => void done.push("commit")))),
+    }))();
+    const chain = new SessionChain([shadow(late)]);
+    await chain.judge("rcpt");
+    chain.dossier.recipientOver(true);
+    answer();
+    await chain.pass(0);
+    expect(done).toEqual([]);
+    chain.dossier.transactionOver(true);
+    expect(done).toEqual(["commit"]);
+  });
+});
+
+test("a shadowed observer stores apart too", async () => {
+  const store = memoryStore({ now: () => 0 });
+  const counts = definePlugin("counts", () => ({
+    onError: "pass",
+    observe: async (_event, io) => void await io.store.count("seen", 1, 60_000),
+  }))();
+  const chain = new SessionChain([shadow(counts)], { effects: { store } });
+  await chain.judge("connect");
+  await chain.chain.settled();
+  expect([await store.count("seen", 0, 1), await store.count("shadow:seen", 0, 1)]).toEqual([0, 1]);
+});
+
 describe("fields", () => {
   const says = (name: string, later: boolean) =>
     definePlugin(name, () => ({

@@ -1,0 +1,81 @@
+/**
+ * What a plugin can do, put together as it asks for it: most plugins use one thing or two.
+ */
+import type { Dns, Io, PluginLog, Store } from "./effects.ts";
+import type { Effects, Engine, Mode } from "./engine.ts";
+import type { Plugin } from "./plugin.ts";
+import { pluginLog } from "./plugin_log.ts";
+
+export abstract class PluginIo implements Io {
+  readonly engine: Engine;
+  readonly plugin: Plugin;
+  readonly mode: Mode;
+  /** The session's reference. */
+  readonly id: string;
+
+  constructor(engine: Engine, plugin: Plugin, mode: Mode, id: string) {
+    this.engine = engine;
+    this.plugin = plugin;
+    this.mode = mode;
+    this.id = id;
+  }
+
+  abstract get signal(): AbortSignal;
+
+  get #effects(): Effects {
+    return this.mode === "shadow" ? this.engine.shadowEffects : this.engine.effects;
+  }
+
+  get dns(): Dns {
+    return this.#effects.dns;
+  }
+
+  get store(): Store {
+    return this.#effects.store;
+  }
+
+  get local(): Store {
+    return this.#effects.local;
+  }
+
+  get now(): Io["now"] {
+    return this.#effects.now;
+  }
+
+  get random(): Io["random"] {
+    return this.#effects.random;
+  }
+
+  get after(): Io["after"] {
+    return this.engine.after;
+  }
+
+  get fetch(): Io["fetch"] {
+    return (url, init) => this.#effects.fetch(url, { signal: this.signal, ...init });
+  }
+
+  get log(): PluginLog {
+    return pluginLog(this.engine, this.plugin, this.id);
+  }
+
+  get count(): Io["count"] {
+    return (name, labels) => this.engine.count(this.plugin.name, name, labels);
+  }
+}
+
+/** Milliseconds until the signal of what nobody waits for fires. */
+const APART = 5_000;
+
+/** Outside of a question: in effects that waited for an outcome, and as an observer. */
+export class ApartIo extends PluginIo {
+  #signal: AbortSignal | undefined;
+
+  get signal(): AbortSignal {
+    if (this.#signal === undefined) {
+      const abort = new AbortController();
+      this.engine.after(APART, () => abort.abort(new Error(`no end within ${APART} ms`)));
+      this.#signal = abort.signal;
+    }
+    return this.#signal;
+  }
+}
