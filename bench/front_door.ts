@@ -94,7 +94,7 @@ async function inside(order: Order): Promise<Table[]> {
 
 /** Those named in `--peers`; Sallyport takes part without checks as well, to show what they cost. */
 function contenders(sources: Sources, names: readonly string[]): Peer[] {
-  return [sallyportFrontDoor(sources), postfixFrontDoor, harakaFrontDoor(sources), unchecked]
+  return [sallyportFrontDoor(sources), unchecked, postfixFrontDoor, harakaFrontDoor(sources)]
     .filter(({ name }) => names.some((given) => name.startsWith(given)));
 }
 

@@ -47,6 +47,7 @@ function configuration(directory: string, zones: readonly string[], host: string
   ip-address: ${host}@${port}
   do-ip6: no
   server-count: 1
+  receive-buffer-size: 4194304
   username: ""
   chroot: ""
   database: ""

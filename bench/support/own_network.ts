@@ -30,7 +30,7 @@ export async function inOwnNetwork(
 ): Promise<string> {
   if (process.getuid?.() !== 0) throw new Error("a network of its own needs root");
   const resolver = `${directory}/resolv.conf`;
-  writeFileSync(resolver, `nameserver ${nameServer}\noptions timeout:2 attempts:1\n`);
+  writeFileSync(resolver, `nameserver ${nameServer}\n`);
   const prepare = `set -e
     ip link set lo up
     ip route add local ${clients} dev lo
