@@ -275,7 +275,7 @@ describe("fields", () => {
     reply("354 Go");
     scene.send("Subject: x\r\n\r\n.\r\n");
     await scene.rest();
-    expect(backend().trace).toStartWith("Received: from x");
+    expect(backend().trace).toMatch(/^Received: from x/);
     expect(backend().seen).toContain("X-Check: first\r\nX-Check: second\r\nX-Check: third\r\nSubject: x\r\n");
   });
 
@@ -294,6 +294,6 @@ describe("fields", () => {
       onError: "defer",
       mail: () => ({ kind: "header", name: "X", value: "a\r\nb" }) as never,
     }))();
-    expect(await new SessionChain([evil]).verdict("mail")).toStartWith("451");
+    expect(await new SessionChain([evil]).verdict("mail")).toMatch(/^451/);
   });
 });

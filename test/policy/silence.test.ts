@@ -59,7 +59,7 @@ test("the waiting is nobody's time: the deadline counts before and after it, for
   expect(chain.told("plugin failed", "plugin")).toEqual(["beside"]);
   await chain.pass(1);
   expect(chain.told("plugin failed", "plugin")).toEqual(["beside", "slow", "behind"]);
-  expect(await verdict).toStartWith("451");
+  expect(await verdict).toMatch(/^451/);
 });
 
 for (
@@ -87,7 +87,7 @@ test("a client that leaves meanwhile leaves no timer and no listener behind", as
   const chain = new SessionChain([early(6000)]);
   const verdict = chain.verdict("connect");
   chain.dossier.leave();
-  expect(await verdict).toStartWith("450");
+  expect(await verdict).toMatch(/^450/);
   await chain.pass(6000);
   expect(chain.told("plugin failed", "plugin")).toEqual([]);
 });
