@@ -3,6 +3,7 @@
  */
 import type { Action } from "../policy/action.ts";
 import type { Asked } from "../policy/engine.ts";
+import type { Parts } from "../policy/question.ts";
 import type { Stage } from "../policy/stages.ts";
 import { severity, type Verdict } from "../policy/verdict.ts";
 import { visible } from "../proxy/journal.ts";
@@ -23,7 +24,11 @@ export function askedLines(
     const words = ([...failed, ...said].join(", ") || "no objection") + (waits ? " (held until RCPT)" : "");
     const shown = `${plugin} at ${stage}${mode === "shadow" ? " (shadow)" : ""}`;
     const line = `   ${shown.padEnd(28)} ${words}  [${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms]`;
-    return [line, ...parts.flatMap((part) => (isVerdict(part) ? [] : actionLines(part)))];
+    // A plugin that leaves notes says in them what its findings are.
+    const noted = parts.some(({ kind }) => kind === "note");
+    const shows = (part: Parts[number]): part is Action =>
+      !isVerdict(part) && !(noted && part.kind === "finding");
+    return [line, ...parts.filter(shows).flatMap(actionLines)];
   });
 }
 
