@@ -69,6 +69,7 @@ async function openedDns({ dns }: Settings, metrics: Metrics) {
   const queries = metrics.counter("sallyport_dns_queries_total", "Questions to the DNS.", [
     "type",
     "outcome",
+    "source",
   ]);
   return new Resolver({
     servers: dns.length > 0 ? dns : systemServers(),

@@ -60,7 +60,13 @@ export async function explain(path: string, options: ExplainOptions): Promise<vo
     user: options.auth,
   });
   const files = new WatchedFiles();
-  const { mistakes, stop } = await setUp(proxy.chain.plugins, proxy.chain.engine, files, !options.offline);
+  const { mistakes, stop } = await setUp(
+    proxy.chain.plugins,
+    proxy.chain.engine,
+    files,
+    !options.offline,
+    proxy.chain.shadowed,
+  );
   if (mistakes.length > 0) throw new SettingsError(mistakes);
   const { chain } = proxy;
   const held = (plugin: string, stage: Stage) =>

@@ -35,7 +35,13 @@ export async function serve(path: string): Promise<void> {
   const { effects, close } = await openEffects(settings, log, metrics);
   const proxy = new Proxy(settings, loaded.tls, net, log, { effects, metrics });
   keepAlive(log);
-  const { mistakes, stop } = await setUp(proxy.chain.plugins, proxy.chain.engine, files, true);
+  const { mistakes, stop } = await setUp(
+    proxy.chain.plugins,
+    proxy.chain.engine,
+    files,
+    true,
+    proxy.chain.shadowed,
+  );
   if (mistakes.length > 0) throw new SettingsError(mistakes);
   const admin = settings.admin && startAdmin(settings.admin, proxy, metrics, log);
   try {

@@ -64,7 +64,10 @@ export function commit(effect: Effect): Action {
   return { kind: "commit", effect };
 }
 
-/** Does something once it is clear that the mail at hand is not taken: the other half of `commit`. */
+/**
+ * Does something once it is clear that the mail at hand is not taken: the other half of `commit`. Of mail whose outcome
+ * nobody knows (the backend had it all and was lost before it answered) neither half is done.
+ */
 export function rollback(effect: Effect): Action {
   return { kind: "rollback", effect };
 }

@@ -2,12 +2,13 @@
  * A policy's rules, asked stage by stage. Of several verdicts the strictest counts, whoever came first; an acceptance,
  * a rejection and a disconnection end the asking.
  */
-import { Dossier, type Due, type Ears } from "./dossier.ts";
+import { Dossier, type Ears } from "./dossier.ts";
 import type { Io } from "./effects.ts";
 import { Engine, type EngineOptions, type Mode } from "./engine.ts";
 import { costOf, failureKind } from "./failure.ts";
 import type { Findings } from "./finding.ts";
 import { Hearing } from "./hearing.ts";
+import type { Due } from "./layer.ts";
 import type { Observation } from "./observation.ts";
 import type { Plugin } from "./plugin.ts";
 import { ApartIo } from "./plugin_io.ts";
@@ -28,6 +29,9 @@ export interface Judgement {
 
 type Walk = void | Promise<void>;
 
+/** A failure of which the circuit does not hear. */
+const APART = { counts: false, trial: false };
+
 export class Chain {
   readonly rules: readonly Rule[];
   readonly plugins: readonly Plugin[];
@@ -43,6 +47,11 @@ export class Chain {
     this.engine = new Engine(options);
     this.#programs = new Map(STAGES.map((stage) => [stage, compile(rules, stage)]));
     this.#observers = withModes(rules).filter(({ plugin }) => plugin.observe !== undefined);
+  }
+
+  /** Those whose opinion does not count. */
+  get shadowed(): ReadonlySet<Plugin> {
+    return new Set(withModes(this.rules).filter(({ mode }) => mode === "shadow").map(({ plugin }) => plugin));
   }
 
   /** Who is asked at a stage, in order, and how. */
@@ -78,6 +87,7 @@ export class Chain {
 
   #ruled(hearing: Hearing): Judgement | undefined {
     const { verdict, by: plugin, delay, stage, facts } = hearing;
+    hearing.ruled();
     if (this.#observers.length > 0) this.observe({ kind: "judged", stage, session: facts, verdict, plugin });
     return verdict === undefined && delay === 0 ? undefined : { verdict, plugin, delay };
   }
@@ -127,7 +137,7 @@ export class Chain {
     } catch (cause) {
       for (const { plugin, order } of steps(node.nodes)) {
         const kind = failureKind(cause);
-        this.engine.failed(plugin, stage, dossier.id, { kind, cause }, false);
+        this.engine.failed(plugin, stage, dossier.id, { kind, cause }, APART);
         const cost = costOf(plugin.onError, kind);
         if (cost !== undefined) hearing.decide(cost, plugin.name, order);
       }
@@ -144,14 +154,14 @@ export class Chain {
       branch.verdict = undefined;
       hearing.join(branch);
       if (verdict === undefined || hearing.dossier.left) return;
-      hearing.dossier.scopes.of(hearing.stage).held.set(group, { verdict, plugin: by! });
+      hearing.layer.hold(group, { verdict, plugin: by! });
     };
     return walked === undefined ? keep() : walked.then(keep);
   }
 
   #release(node: Node & { kind: "release" }, hearing: Hearing): Walk {
     const { forwardPath } = hearing.facts as RcptFacts;
-    const held = hearing.dossier.scopes.held(node.group);
+    const held = hearing.layer.held(node.group);
     if (held === undefined || forwardPath.localPart.toLowerCase() === "postmaster") {
       return this.#walk(node.nodes, 0, hearing);
     }
@@ -162,36 +172,27 @@ export class Chain {
   #shadow(node: Node & { kind: "shadow" }, hearing: Hearing): void {
     const { dossier, stage, facts } = hearing;
     const own = dossier.shadow(node.group);
+    // Now: by the time it is asked, another transaction may have begun.
+    const layer = own.scopes.of(stage);
+    const seen = { ...facts, findings: beside(layer.findings, facts.findings) };
     const ask = (): Walk => {
-      const layer = own.scopes.of(stage);
-      const seen = { ...facts, findings: beside(layer.findings, facts.findings) };
-      const branch = hearing.shadow(seen, layer);
-      const walked = this.#walk(node.nodes, 0, branch);
-      const compare = () => this.#compare(branch, hearing);
+      const shadowed = hearing.shadow(seen, layer);
+      const walked = this.#walk(node.nodes, 0, shadowed);
+      const compare = () => hearing.whenRuled((did) => this.#compare(shadowed, did));
       return walked === undefined ? compare() : walked.then(compare);
     };
-    if (own.last === undefined) {
-      const walked = ask();
-      if (walked !== undefined) own.last = walked.finally(() => own.last = undefined);
-    } else own.last = own.last.then(ask);
+    const asked = own.last === undefined ? ask() : own.last.then(ask);
+    if (asked === undefined) return;
+    const last: Promise<void> = own.last = asked.finally(() => {
+      if (own.last === last) own.last = undefined;
+    });
   }
 
-  #compare({ verdict, by, stage, dossier }: Hearing, hearing: Hearing): void {
-    if (verdict === undefined) return;
-    // The stage itself may not have come to its end.
-    queueMicrotask(() => {
-      const did = hearing.verdict?.kind ?? "pass";
-      if (did === verdict.kind) return;
-      this.engine.difference(by!, stage, verdict.kind, did);
-      this.engine.log("info", "shadow", {
-        id: dossier.id,
-        plugin: by!,
-        stage,
-        would: verdict.kind,
-        did,
-        text: verdict.text,
-      });
-    });
+  #compare({ verdict, by, stage, dossier }: Hearing, did: string): void {
+    if (verdict === undefined || did === verdict.kind) return;
+    const { kind, text } = verdict;
+    this.engine.difference(by!, stage, kind, did);
+    this.engine.log("info", "shadow", { id: dossier.id, plugin: by!, stage, would: kind, did, text });
   }
 
   // ---- what follows ----
@@ -210,7 +211,7 @@ export class Chain {
   /** Does something that nobody waits for. */
   #apart(plugin: Plugin, what: string, id: string, mode: Mode, work: (io: Io) => unknown): void {
     const failed = (cause: unknown) =>
-      this.engine.failed(plugin, what, id, { kind: failureKind(cause), cause }, false);
+      this.engine.failed(plugin, what, id, { kind: failureKind(cause), cause }, APART);
     try {
       const working = work(new ApartIo(this.engine, plugin, mode, id));
       if (!(working instanceof Promise)) return;

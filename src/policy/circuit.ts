@@ -40,8 +40,12 @@ export class Circuit {
     return closed;
   }
 
-  /** True: this opened it. */
-  failed(now: number): boolean {
+  /**
+   * True: this opened it.
+   * @param trial it was the one that an open circuit lets through; of others, asked before, an open one does not hear
+   */
+  failed(now: number, trial: boolean): boolean {
+    if (this.open && !trial) return false;
     this.#history = ((this.#history << 1) | 1) & MASK;
     const wasOpen = this.#openUntil !== 0;
     if (!wasOpen && ones(this.#history) < FAILURES) return false;
@@ -50,7 +54,7 @@ export class Circuit {
     return !wasOpen;
   }
 
-  /** The question came to nothing: neither a success nor a failure (its client left). */
+  /** The trial came to nothing: neither a success nor a failure (its client left). */
   dropped(): void {
     this.#trying = false;
   }

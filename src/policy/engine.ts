@@ -147,34 +147,42 @@ export class Engine {
   }
 
   /** A plugin has answered, in `ms` milliseconds; `held`: without letting go of the event loop. */
-  succeeded({ name }: Plugin, record: PluginRecord, stage: Stage, ms: number, held: boolean): void {
+  succeeded(
+    { name }: Plugin,
+    record: PluginRecord,
+    stage: Stage,
+    { ms, held, trial }: { readonly ms: number; readonly held: boolean; readonly trial: boolean },
+  ): void {
     (record.seconds[stage] ??= this.#seconds.of(name, stage)).observe(ms / 1000);
     if (held && ms > BLOCKING) {
       this.log("warn", "plugin blocks", { plugin: name, stage, ms: Math.round(ms) });
       this.#failures.add(name, stage, "blocks");
-      return this.#tripped(name);
+      return this.#tripped(name, trial);
     }
     if (record.circuit.succeeded()) this.log("info", "circuit closed", { plugin: name });
   }
 
-  /** @param counts false: the failure says nothing of the plugin, and its circuit does not hear of it */
+  /**
+   * @param counts false: the failure says nothing of the plugin, and its circuit does not hear of it
+   * @param trial it was asked to see whether its circuit can be closed
+   */
   failed(
     plugin: Plugin,
     stage: string,
     id: string,
     failure: { readonly kind: FailureKind; readonly cause: unknown },
-    counts: boolean,
+    { counts, trial }: { readonly counts: boolean; readonly trial: boolean },
   ): void {
     const { kind, cause } = failure;
     this.#failures.add(plugin.name, stage, kind);
     const text = cause instanceof Error ? cause.message : String(cause);
     this.log("warn", "plugin failed", { id, plugin: plugin.name, stage, kind, cause: text });
-    if (counts) this.#tripped(plugin.name);
-    else this.record(plugin.name).circuit.dropped();
+    if (counts) this.#tripped(plugin.name, trial);
+    else if (trial) this.record(plugin.name).circuit.dropped();
   }
 
-  #tripped(plugin: string): void {
-    if (!this.record(plugin).circuit.failed(this.clock())) return;
+  #tripped(plugin: string, trial: boolean): void {
+    if (!this.record(plugin).circuit.failed(this.clock(), trial)) return;
     this.log("warn", "circuit open", { plugin, text: "it keeps failing, and is not asked for a while" });
   }
 
@@ -187,26 +195,33 @@ export class Engine {
     this.#shadow.add(plugin, stage, would, did);
   }
 
-  count(plugin: string, name: string, labels?: Readonly<Record<string, string>>): void {
-    if (labels === undefined) return this.#counter(name, ["plugin"]).add(plugin);
-    const names = Object.keys(labels);
-    this.#counter(name, ["plugin", ...names]).add(plugin, ...names.map((each) => labels[each]!));
+  /** The labels of a metric are those of its first count: others are left out, missing ones are empty. */
+  count(plugin: string, name: string, labels: Readonly<Record<string, string>> = NO_LABELS): void {
+    let counter = this.#counters.get(name);
+    if (counter === undefined) this.#counters.set(name, counter = this.#newCounter(name, labels));
+    if (counter.labels.length === 1) return counter.add(plugin);
+    counter.add(plugin, ...counter.labels.slice(1).map((label) => labels[label] ?? ""));
   }
 
-  /** The counter of a plugin's own; its labels are those of its first count. */
-  #counter(name: string, labels: readonly string[]): Counter {
-    let counter = this.#counters.get(name);
-    if (counter === undefined) {
-      counter = this.metrics.counter(
-        `sallyport_plugin_${name}_total`,
-        `Counted by plugins: ${name}.`,
-        labels,
+  #newCounter(name: string, labels: Readonly<Record<string, string>>): Counter {
+    const names = Object.keys(labels);
+    const wrong = [name, ...names].find((each) => !/^[a-z][a-z0-9_]*$/.test(each) || each === "plugin");
+    if (wrong !== undefined || RESERVED.includes(name)) {
+      throw new TypeError(
+        `Cannot count ${
+          JSON.stringify(wrong ?? name)
+        }: allowed are lower case words with underscores, but not ` +
+          ["plugin", ...RESERVED].join(", "),
       );
-      this.#counters.set(name, counter);
     }
-    return counter;
+    const metric = `sallyport_plugin_${name}_total`;
+    return this.metrics.counter(metric, `Counted by plugins: ${name}.`, ["plugin", ...names]);
   }
 }
+
+const NO_LABELS: Readonly<Record<string, string>> = {};
+/** The engine's own metric of plugins. */
+const RESERVED: readonly string[] = ["failures"];
 
 /** A server that cannot be reached is a temporary failure, as it is with the DNS and the store. */
 function reaching(fetch: Io["fetch"]): Io["fetch"] {

@@ -1,8 +1,9 @@
 /**
  * One stage of one session put to the plugins: what is told, how much time is left, and what it has come to.
  */
-import type { Dossier, Layer } from "./dossier.ts";
+import type { Dossier } from "./dossier.ts";
 import type { Engine, Mode } from "./engine.ts";
+import type { Layer } from "./layer.ts";
 import type { Plugin } from "./plugin.ts";
 import type { Parts } from "./question.ts";
 import type { Stage, Stages } from "./stages.ts";
@@ -22,7 +23,13 @@ export class Hearing {
   accepted = false;
   /** The engine's clock, as of the last answer: reading it costs as much as asking a plugin. */
   now: number;
-  readonly #layer: Layer;
+  /** Where what is found out and owed is kept. */
+  readonly layer: Layer;
+  /** The hearing of the whole stage. */
+  readonly #whole: Hearing;
+  #ruled = false;
+  /** Told when the stage has come to its end. */
+  #waiting: (() => void)[] | undefined;
   #order = Infinity;
   /** When the stage's time began, and for how long it has stood still. */
   readonly #began: number;
@@ -33,12 +40,20 @@ export class Hearing {
     dossier: Dossier,
     stage: Stage,
     facts: Stages[Stage],
-    { mode = "enforce", layer = dossier.scopes.of(stage), now = engine.clock(), began = now, paused = 0 }: {
+    {
+      mode = "enforce",
+      layer = dossier.scopes.of(stage),
+      now = engine.clock(),
+      began = now,
+      paused = 0,
+      whole,
+    }: {
       readonly mode?: Mode;
       readonly layer?: Layer;
       readonly now?: number;
       readonly began?: number;
       readonly paused?: number;
+      readonly whole?: Hearing;
     } = {},
   ) {
     this.engine = engine;
@@ -46,7 +61,8 @@ export class Hearing {
     this.stage = stage;
     this.facts = facts;
     this.mode = mode;
-    this.#layer = layer;
+    this.layer = layer;
+    this.#whole = whole ?? this;
     this.now = now;
     this.#began = began;
     this.#paused = paused;
@@ -70,7 +86,7 @@ export class Hearing {
   /** A hearing within this one, with its time and a verdict of its own. */
   branch(): Hearing {
     const { mode, engine, dossier, stage, facts } = this;
-    const layer = this.#layer;
+    const layer = this.layer;
     return new Hearing(engine, dossier, stage, facts, {
       mode,
       layer,
@@ -82,6 +98,20 @@ export class Hearing {
   /** A hearing beside this one, with a time of its own, that changes nothing. */
   shadow(facts: Stages[Stage], layer: Layer): Hearing {
     return new Hearing(this.engine, this.dossier, this.stage, facts, { mode: "shadow", layer });
+  }
+
+  /** Calls with what the stage has come to, now or as soon as it is known: `"pass"`, or the kind of its refusal. */
+  whenRuled(callback: (did: string) => void): void {
+    const whole = this.#whole;
+    const call = () => callback(whole.verdict?.kind ?? "pass");
+    if (whole.#ruled) call();
+    else (whole.#waiting ??= []).push(call);
+  }
+
+  /** The stage has come to its end. */
+  ruled(): void {
+    this.#ruled = true;
+    for (const call of this.#waiting ?? []) call();
   }
 
   /** A branch has come to its end; of several, the longest pause counts. */
@@ -121,7 +151,7 @@ export class Hearing {
           this.#note(plugin, `${part.name}=${part.value}`);
           continue;
         default:
-          this.#layer.take(part, plugin, this.mode, order);
+          this.layer.take(part, plugin, this.mode, order);
           continue;
       }
       this.engine.verdict(plugin.name, this.stage, this.mode, part.kind);

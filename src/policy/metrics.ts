@@ -17,14 +17,14 @@ export class Counter implements Family {
   readonly kind = "counter";
   readonly name: string;
   readonly help: string;
-  readonly #labels: readonly string[];
+  readonly labels: readonly string[];
   readonly #most: number;
   readonly #sums = new Map<string, { readonly values: LabelValues; sum: number }>();
 
   constructor(name: string, help: string, labels: readonly string[], most: number) {
     this.name = name;
     this.help = help;
-    this.#labels = labels;
+    this.labels = labels;
     this.#most = most;
   }
 
@@ -37,7 +37,11 @@ export class Counter implements Family {
     const key = values.length === 1 ? values[0]! : values.join("\0");
     const known = this.#sums.get(key);
     if (known !== undefined) known.sum += by;
-    else if (this.#sums.size < this.#most) this.#sums.set(key, { values, sum: by });
+    else if (values.length !== this.labels.length) {
+      throw new TypeError(
+        `Cannot count ${this.name}: ${values.length} values were given for ${this.labels.length} labels`,
+      );
+    } else if (this.#sums.size < this.#most) this.#sums.set(key, { values, sum: by });
     else if (values.some((value) => value !== OTHER)) this.addTo(by, values.map(() => OTHER));
     else this.#sums.set(key, { values, sum: by });
   }
@@ -49,7 +53,7 @@ export class Counter implements Family {
 
   lines(): string[] {
     return [...this.#sums.values()].map(({ values, sum }) =>
-      `${this.name}${labelText(this.#labels, values)} ${sum}`
+      `${this.name}${labelText(this.labels, values)} ${sum}`
     );
   }
 }

@@ -51,7 +51,11 @@ export abstract class PluginIo implements Io {
   }
 
   get fetch(): Io["fetch"] {
-    return (url, init) => this.#effects.fetch(url, { signal: this.signal, ...init });
+    return (url, init) => {
+      const own = init?.signal;
+      const signal = own ? AbortSignal.any([this.signal, own]) : this.signal;
+      return this.#effects.fetch(url, { ...init, signal });
+    };
   }
 
   get log(): PluginLog {

@@ -30,10 +30,12 @@ export class Question extends PluginIo implements ConnectIo, Open {
   #resolve: ((parts: Parts) => void) | undefined;
   #cancel: (() => void) | undefined;
   #over = false;
+  /** It is asked to see whether its circuit can be closed. */
+  #trial = false;
   /** The DNS was asked: a timeout may then be the doing of whoever owns the name. */
   #askedDns = false;
-  /** How many silences are being listened to: the clock stands still meanwhile. */
-  #listening = 0;
+  /** What ends the silences that are being listened to: the clock stands still meanwhile. */
+  readonly #listening = new Set<(cause: Error) => void>();
 
   constructor(hearing: Hearing, plugin: Plugin) {
     super(hearing.engine, plugin, hearing.mode, hearing.dossier.id);
@@ -45,7 +47,9 @@ export class Question extends PluginIo implements ConnectIo, Open {
   /** Asks. Only a plugin that waits makes it a promise. */
   ask(): Parts | Promise<Parts> {
     const { stage, facts } = this.#hearing;
-    if (!this.#record.circuit.admits(this.#began)) return this.#cost("temporary");
+    const { circuit } = this.#record;
+    if (!circuit.admits(this.#began)) return this.#cost("temporary");
+    this.#trial = circuit.open;
     if (this.#hearing.left(this.#began) <= 0) {
       return this.#failed("timeout", new Error("not asked: the stage's time was over"), false);
     }
@@ -77,7 +81,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
   }
 
   #watch(): void {
-    if (this.#listening > 0 || this.#over || this.#resolve === undefined) return;
+    if (this.#listening.size > 0 || this.#over || this.#resolve === undefined) return;
     const { engine, stage } = this.#hearing;
     this.#cancel = engine.after(Math.max(0, Math.ceil(this.#hearing.left(engine.clock()))), () => {
       const cause = new Error(`no verdict within ${engine.deadlines[stage]} ms`);
@@ -88,7 +92,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
 
   abandon(): void {
     if (this.#over) return;
-    this.#record.circuit.dropped();
+    if (this.#trial) this.#record.circuit.dropped();
     // Nobody hears this verdict. It is a refusal all the same: what nobody judged must not go on.
     this.#settle([defer("4.4.2", "The client has left")]);
     this.#stop(new Error("the client has left"));
@@ -96,6 +100,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
 
   #stop(cause: Error): void {
     this.#stopped = cause;
+    for (const end of [...this.#listening]) end(cause);
     this.#abort?.abort(cause);
   }
 
@@ -121,7 +126,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
     const { engine, stage } = this.#hearing;
     const now = this.#hearing.now = engine.clock();
     const ms = now - this.#began;
-    engine.succeeded(this.plugin, this.#record, stage, ms, held);
+    engine.succeeded(this.plugin, this.#record, stage, { ms, held, trial: this.#trial });
     if (engine.asked !== undefined) this.#tell(parts, undefined, ms);
     return parts;
   }
@@ -130,7 +135,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
   #failed(kind: FailureKind, cause: unknown, counts = !isDns(cause)): Parts {
     const { engine, stage, dossier } = this.#hearing;
     this.#over = true;
-    engine.failed(this.plugin, stage, dossier.id, { kind, cause }, counts);
+    engine.failed(this.plugin, stage, dossier.id, { kind, cause }, { counts, trial: this.#trial });
     const parts = this.#cost(kind);
     const now = this.#hearing.now = engine.clock();
     if (engine.asked !== undefined) this.#tell(parts, { kind, cause }, now - this.#began);
@@ -190,17 +195,26 @@ export class Question extends PluginIo implements ConnectIo, Open {
   #listen(ms: number): Promise<boolean> {
     const { engine, dossier } = this.#hearing;
     const began = engine.clock();
-    if (this.#listening++ === 0) this.#cancel?.();
-    return new Promise((resolve) => {
-      const heard = (silent: boolean) => {
+    if (this.#listening.size === 0) this.#cancel?.();
+    return new Promise((resolve, reject) => {
+      const end = () => {
         stopTimer();
         stopListening();
-        if (--this.#listening === 0) {
+        this.#listening.delete(broken);
+      };
+      const heard = (silent: boolean) => {
+        end();
+        if (this.#listening.size === 0) {
           this.#hearing.pause(engine.clock() - began);
           this.#watch();
         }
         resolve(silent);
       };
+      const broken = (cause: Error) => {
+        end();
+        reject(cause);
+      };
+      this.#listening.add(broken);
       const stopTimer = engine.wait(ms, () => heard(true));
       const stopListening = dossier.ears.onSpeech(() => heard(false));
     });

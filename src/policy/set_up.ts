@@ -26,18 +26,20 @@ export interface SetUp {
 /**
  * Sets all plugins up.
  * @param running false: nothing but the files is looked at (`check`)
+ * @param shadowed those whose jobs store apart
  */
 export async function setUp(
   plugins: readonly Plugin[],
   engine: Engine,
   files: Files,
   running: boolean,
+  shadowed: ReadonlySet<Plugin> = new Set(),
 ): Promise<SetUp> {
   const stops: (() => void)[] = [];
   const mistakes = await Promise.all(plugins.map(async (plugin): Promise<string[]> => {
     if (plugin.setup === undefined) return [];
     const setup: Setup = {
-      io: ioOf(engine, plugin),
+      io: ioOf(engine, plugin, shadowed.has(plugin)),
       file: (path, read) => live(path, read, { engine, plugin, files, running }),
       every: (ms, work) => void (running && stops.push(job(ms, work, engine, plugin))),
     };
@@ -56,9 +58,9 @@ function linesOf(cause: unknown): readonly string[] {
   return [cause instanceof Error ? cause.message : String(cause)];
 }
 
-function ioOf(engine: Engine, plugin: Plugin): Omit<Io, "signal"> {
+function ioOf(engine: Engine, plugin: Plugin, shadowed: boolean): Omit<Io, "signal"> {
   return {
-    ...engine.effects,
+    ...(shadowed ? engine.shadowEffects : engine.effects),
     after: engine.after,
     log: pluginLog(engine, plugin),
     count: (name, labels) => engine.count(plugin.name, name, labels),

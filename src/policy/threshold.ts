@@ -39,6 +39,14 @@ function thresholdMistakes(options: ThresholdOptions): string[] {
   const mistakes: string[] = [];
   for (const [name, value] of Object.entries(options)) {
     if (name === "stages") {
+      if (!Array.isArray(value) || value.length === 0) {
+        mistakes.push(
+          `options.stages: ${JSON.stringify(value)} was given; at least one of ${
+            STAGES.join(", ")
+          } is needed`,
+        );
+        continue;
+      }
       for (const stage of value as unknown[]) {
         if ((STAGES as readonly unknown[]).includes(stage)) continue;
         mistakes.push(`options.stages: ${String(stage)} was given; allowed are ${STAGES.join(", ")}`);

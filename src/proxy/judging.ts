@@ -4,6 +4,7 @@
 import type { Judgement } from "../policy/chain.ts";
 import type { Dossier, Ears } from "../policy/dossier.ts";
 import type { Findings } from "../policy/finding.ts";
+import type { Fate } from "../policy/layer.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
 import type { Refusal as RefusalVerdict } from "../policy/verdict.ts";
 import type { Refusal } from "../smtp/commands.ts";
@@ -19,6 +20,8 @@ export interface Judged {
   tease(line: string): void;
   /** Runs what comes of a plugin that took its time, unless the session is over by then. */
   later(work: () => void): void;
+  /** A fault of the program's own: the session ends. */
+  broken(cause: unknown): void;
 }
 
 export class Judging implements Ears {
@@ -54,7 +57,7 @@ export class Judging implements Ears {
     };
     const judgement = this.#around.chain.judge(stage, told(this.#dossier.findings(stage)), this.#dossier);
     if (!(judgement instanceof Promise)) return ruled(judgement, false);
-    judgement.then((settled) => ruled(settled, true));
+    judgement.then((settled) => ruled(settled, true), (cause) => this.#session.broken(cause));
   }
 
   #rule(
@@ -92,8 +95,8 @@ export class Judging implements Ears {
     this.#dossier.recipientOver(accepted);
   }
 
-  transactionOver(taken: boolean): void {
-    this.#dossier.transactionOver(taken);
+  transactionOver(fate: Fate): void {
+    this.#dossier.transactionOver(fate);
   }
 
   /** The client has left: a plugin that is thinking is told so, and nobody waits any more. */

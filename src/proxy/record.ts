@@ -59,7 +59,10 @@ export class SessionRecord {
     this.#around.counters.transactions++;
   }
 
-  /** @param size octets of the message, 0 where it was not read to its end */
+  /**
+   * @param size octets of the message, 0 where it was not read to its end
+   * @returns how it ended in the end: what looks deferred to the client may be ambiguous
+   */
   transactionEnds(
     transaction: Transaction,
     outcome: Outcome,
@@ -69,10 +72,11 @@ export class SessionRecord {
       readonly fault?: string;
       readonly verdicts?: readonly string[] | undefined;
     },
-  ): void {
+  ): Outcome {
     const { counters } = this.#around;
+    const ended = this.#ambiguous ? "ambiguous" : outcome;
     if (transaction.delivered) counters.delivered++;
-    counters.outcomes[this.#ambiguous ? "ambiguous" : outcome]++;
+    counters.outcomes[ended]++;
     this.#around.log.info("transaction", {
       id: this.transactionId,
       client: this.client,
@@ -80,12 +84,13 @@ export class SessionRecord {
       to: transaction.accepted.map((rcpt) => visible(rcpt.path.mailbox)),
       refused: transaction.refused || undefined,
       size,
-      outcome: this.#ambiguous ? "ambiguous" : outcome,
+      outcome: ended,
       ...detail,
       backend: transaction.backend,
       verdicts: verdicts.length > 0 ? verdicts.map(visible) : undefined,
       ms: Math.round(performance.now() - this.#transactionAt),
     });
+    return ended;
   }
 
   sessionEnds(end: SessionEnd): void {

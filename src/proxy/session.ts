@@ -5,6 +5,7 @@
 import { receivedField } from "../mail/trace.ts";
 import type { Wire, WireOwner } from "../net/wire.ts";
 import type { Findings } from "../policy/finding.ts";
+import type { Fate } from "../policy/layer.ts";
 import type { Outcome } from "../policy/observation.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
 import type { Refusal } from "../smtp/commands.ts";
@@ -18,6 +19,12 @@ import { messageRefusal } from "./message_fault.ts";
 import { type Incident, outcomeOf, SessionRecord } from "./record.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Transaction, type TransactionOwner } from "./transaction.ts";
+
+/** What a transaction's end means for what waits for it. */
+function fateOf(outcome: Outcome, { delivered }: Transaction): Fate {
+  if (outcome === "ambiguous") return "unknown";
+  return delivered ? "taken" : "not taken";
+}
 
 /** How long a client may take to hear the last reply. */
 const LINGER = 5_000;
@@ -496,14 +503,17 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#backendSlow = false;
     transaction.abandon();
     const trail = this.#judging?.takeTrail();
-    this.#record.transactionEnds(transaction, outcome, this.#size, { ...detail, verdicts: trail });
+    const ended = this.#record.transactionEnds(transaction, outcome, this.#size, {
+      ...detail,
+      verdicts: trail,
+    });
     const { chain } = this.#around;
     if (chain.observed) {
       const session = facts.sending(this.#known(this.#judges().findings("mail")), transaction);
       const recipients = transaction.accepted.map(({ path }) => path);
-      chain.observe({ kind: "transaction", session, recipients, outcome, size: this.#size });
+      chain.observe({ kind: "transaction", session, recipients, outcome: ended, size: this.#size });
     }
-    this.#judging?.transactionOver(transaction.delivered);
+    this.#judging?.transactionOver(fateOf(ended, transaction));
   }
 
   // ---- ending ----

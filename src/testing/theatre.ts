@@ -112,7 +112,7 @@ export class Theatre {
   /** Sets the plugins up; then the client comes. */
   async open(): Promise<void> {
     const { chain } = this.scene;
-    this.#setUp = await setUp(chain.plugins, chain.engine, this.#files, true);
+    this.#setUp = await setUp(chain.plugins, chain.engine, this.#files, true, chain.shadowed);
     const { mistakes } = this.#setUp;
     if (mistakes.length > 0) throw new Error(`Cannot set the plugins up: ${mistakes.join("; ")}`);
     await this.scene.rest();

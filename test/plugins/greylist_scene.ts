@@ -71,7 +71,7 @@ export class Door {
     if (atRcpt === "pass") {
       const { forwardPath, accepted: _, ...rest } = facts;
       answer = shortly(await chain.judge("data", { ...rest, recipients: [forwardPath] }, dossier));
-      dossier.transactionOver(answer === "pass" && !mail.refused);
+      dossier.transactionOver(answer === "pass" && !mail.refused ? "taken" : "not taken");
     }
     dossier.over();
     await chain.settled();

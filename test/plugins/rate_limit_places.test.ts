@@ -46,7 +46,7 @@ describe("at the same time", () => {
     expect(await other.mail({ user: "anna" })).toBe(
       "450 Too many transactions at the same time, try again later",
     );
-    one.dossier.transactionOver(false);
+    one.dossier.transactionOver("not taken");
     await one.chain.settled();
     expect(await other.mail({ user: "anna" })).toBe("taken");
   });
@@ -61,7 +61,7 @@ describe("at the same time", () => {
     await holder.at("mail", { user });
     expect((await times(5, () => door.mail({ user }))).every((answer) => answer.includes("at the same time")))
       .toBe(true);
-    holder.dossier.transactionOver(false);
+    holder.dossier.transactionOver("not taken");
     await holder.chain.settled();
     expect(await times(4, () => door.mail({ user }))).toEqual([
       "taken",
@@ -150,7 +150,7 @@ describe("while the store is away", () => {
     const visit = door.session();
     await visit.at("mail");
     door.away = true;
-    visit.dossier.transactionOver(false);
+    visit.dossier.transactionOver("not taken");
     await visit.chain.settled();
     expect(door.sessions.told("plugin failed", "cause")).toEqual([]);
     door.away = false;

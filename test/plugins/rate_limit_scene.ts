@@ -143,7 +143,7 @@ export class Visit {
       answers.push(await this.at("message", { ...mail, recipients: accepted, size }));
     }
     const answer = answers.at(-1)!;
-    this.dossier.transactionOver(answer === "pass" && taken);
+    this.dossier.transactionOver(answer === "pass" && taken ? "taken" : "not taken");
     await this.chain.settled();
     return answer === "pass" ? "taken" : answer;
   }

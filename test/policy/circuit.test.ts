@@ -124,7 +124,7 @@ describe("the circuit", () => {
     const { engine } = chain.chain;
     const again = new SessionChain([waits]);
     const circuit = again.chain.engine.record("shaky").circuit;
-    for (let i = 0; i < 10; i++) circuit.failed(engine.clock());
+    for (let i = 0; i < 10; i++) circuit.failed(engine.clock(), false);
     await again.pass(30_000);
     const judged = again.judge("mail");
     again.dossier.leave();
@@ -134,6 +134,29 @@ describe("the circuit", () => {
     await second;
     expect(seen.asked).toBe(12);
   });
+});
+
+test("questions that were asked before it opened neither prolong nor try it", async () => {
+  const answers: (() => void)[] = [];
+  let asked = 0;
+  const slow = definePlugin("slow", () => ({
+    onError: "pass",
+    mail: () => (asked++, new Promise<void>((_, fail) => answers.push(() => fail(away())))),
+  }))();
+  const chain = new SessionChain([slow]);
+  const waiting = Array.from({ length: 12 }, () => chain.judge("mail", {}, chain.newDossier()));
+  for (const answer of answers.splice(0, 10)) answer();
+  await chain.pass(29_000);
+  answers.splice(0, 1)[0]!();
+  await chain.pass(1000);
+  const trials = [chain.judge("mail", {}, chain.newDossier()), chain.judge("mail", {}, chain.newDossier())];
+  expect(asked).toBe(13);
+  answers.shift()!();
+  await chain.pass(0);
+  await chain.judge("mail", {}, chain.newDossier());
+  expect(asked).toBe(13);
+  for (const answer of answers) answer();
+  await Promise.all([...waiting, ...trials]);
 });
 
 describe("an error policy for each kind", () => {

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { accept, defer, delay, disconnect, reject, type Verdict } from "../../src/policy/verdict.ts";
-import { found, note, type Opinion, score } from "../../src/policy/action.ts";
+import { commit, found, note, type Opinion, rollback, score } from "../../src/policy/action.ts";
 import { finding } from "../../src/policy/finding.ts";
 import { definePlugin, type Plugin } from "../../src/policy/plugin.ts";
 import { atRcpt, parallel, sample, shadow, unless, when } from "../../src/policy/rule.ts";
@@ -198,7 +198,7 @@ describe("atRcpt", () => {
   test("what was held at MAIL is over with its transaction", async () => {
     const chain = new SessionChain([atRcpt(says("early", reject("5.7.1", "no"), "mail"))]);
     await chain.judge("mail");
-    chain.dossier.transactionOver(false);
+    chain.dossier.transactionOver("not taken");
     expect(await chain.verdict("rcpt")).toBe("pass");
   });
 
@@ -248,6 +248,102 @@ describe("shadow", () => {
     expect(await chain.verdict("rcpt")).toBe("550 x");
     await chain.pass(0);
     expect(chain.told("shadow", "plugin")).toEqual([]);
+  });
+
+  for (
+    const [where, rules] of [
+      [
+        "before a rule that answers later",
+        () => [shadow(says("s", reject("5.7.1", "s"))), says("r", reject("5.7.1", "r"), "rcpt", true)],
+      ],
+      [
+        "within a group",
+        () => [
+          parallel(shadow(says("s", reject("5.7.1", "s"))), says("r", reject("5.7.1", "r"), "rcpt", true)),
+        ],
+      ],
+      [
+        "and answers after the stage",
+        () => [shadow(says("s", reject("5.7.1", "s"), "rcpt", true)), says("r", reject("5.7.1", "r"))],
+      ],
+    ] as const
+  ) {
+    test(`is compared with what the stage came to: ${where}`, async () => {
+      const chain = new SessionChain(rules());
+      expect(await chain.verdict("rcpt")).toBe("550 r");
+      await chain.pass(0);
+      expect(chain.told("shadow", "plugin", "did")).toEqual([]);
+    });
+  }
+
+  test("its third stage waits for the second, which waits for the first", async () => {
+    const order: string[] = [];
+    const answers: (() => void)[] = [];
+    const slow = (stage: string) => () => {
+      order.push(`${stage} begins`);
+      return new Promise<void>((resolve) => answers.push(resolve)).then(() =>
+        void order.push(`${stage} ends`)
+      );
+    };
+    const plugin = definePlugin("slow", () => ({
+      onError: "pass",
+      connect: slow("connect"),
+      mail: slow("mail"),
+      rcpt: slow("rcpt"),
+    }))();
+    const chain = new SessionChain([shadow(plugin)]);
+    for (const stage of ["connect", "mail", "rcpt"] as const) await chain.judge(stage);
+    for (let i = 0; i < 3; i++) {
+      answers.shift()!();
+      await chain.pass(0);
+    }
+    expect(order).toEqual([
+      "connect begins",
+      "connect ends",
+      "mail begins",
+      "mail ends",
+      "rcpt begins",
+      "rcpt ends",
+    ]);
+  });
+
+  test("a stage that is asked late belongs to the transaction it was of", async () => {
+    const done: string[] = [];
+    let answer = (): void => {};
+    let transaction = 0;
+    const plugin = definePlugin("late", () => ({
+      onError: "pass",
+      connect: () => new Promise<void>((resolve) => (answer = resolve)),
+      mail: () => {
+        const mine = ++transaction;
+        return [
+          commit(() => void done.push(`commit ${mine}`)),
+          rollback(() => void done.push(`rollback ${mine}`)),
+        ];
+      },
+    }))();
+    const chain = new SessionChain([shadow(plugin)]);
+    await chain.judge("connect");
+    await chain.judge("mail");
+    chain.dossier.transactionOver("taken");
+    await chain.judge("mail");
+    chain.dossier.transactionOver("not taken");
+    answer();
+    await chain.pass(0);
+    expect(done).toEqual(["commit 1", "rollback 2"]);
+  });
+
+  test("what atRcpt holds within it is held of its own transaction alone", async () => {
+    let verdict: Opinion = reject("5.7.1", "held");
+    const early = definePlugin("early", () => ({ onError: "pass", mail: () => Promise.resolve(verdict) }))();
+    const chain = new SessionChain([shadow(atRcpt(early))]);
+    await chain.judge("mail");
+    chain.dossier.transactionOver("not taken");
+    verdict = undefined;
+    await chain.judge("mail");
+    await chain.judge("rcpt");
+    await chain.pass(0);
+    expect(chain.told("shadow", "stage")).toEqual([]);
   });
 
   test("is waited for by nobody but its own next stage", async () => {

@@ -61,10 +61,14 @@ describe("what waits", () => {
     ...COMMITTED,
     ...TRANSACTION.map((stage) => `afterwards ${stage}`),
   ]);
-  const dropped = TRANSACTION.flatMap((stage) => [`rollback ${stage}`, `afterwards ${stage}`]);
+  const undone = (stages: readonly string[]) => [
+    ...stages.map((stage) => `rollback ${stage}`),
+    ...stages.map((stage) => `afterwards ${stage}`),
+  ];
+  const dropped = undone(TRANSACTION);
   played("is dropped with its 4yz", WITHIN + end("451 4.3.0 Full"), dropped);
   played("is dropped with its 5yz", WITHIN + end("554 5.7.0 Spam"), dropped);
-  const early = ["mail", "rcpt"].flatMap((stage) => [`rollback ${stage}`, `afterwards ${stage}`]);
+  const early = undone(["mail", "rcpt"]);
   played("is dropped with RSET", `${ADDRESSED}C: RSET\nS: 250 2.0.0 Ok\n${RESET}`, early);
   played(
     "of a refused recipient is dropped at once, and the transaction's stays",
@@ -92,7 +96,7 @@ describe("what waits", () => {
     C: <reset>
        > <abort>`,
     [
-      ...["mail", "rcpt", "data"].flatMap((stage) => [`rollback ${stage}`, `afterwards ${stage}`]),
+      ...undone(["mail", "rcpt", "data"]),
       ...["helo", "connect"].flatMap((stage) => [`rollback ${stage}`, `afterwards ${stage}`]),
     ],
   );
@@ -146,7 +150,7 @@ test("what came too late, or from a handler that failed, is never done", async (
   await judged;
   answer([commit(() => void done.push("late"))]);
   await chain.pass(0);
-  chain.dossier.transactionOver(true);
+  chain.dossier.transactionOver("taken");
   expect(done).toEqual([]);
 });
 
@@ -164,7 +168,7 @@ test("an effect that fails is told, and no other suffers", async () => {
   }))();
   const chain = new SessionChain([effects]);
   await chain.judge("mail");
-  chain.dossier.transactionOver(true);
+  chain.dossier.transactionOver("taken");
   await chain.chain.settled();
   expect(done).toEqual(["third"]);
   expect(chain.told("plugin failed", "stage", "cause")).toEqual(["commit at once", "commit later"]);
@@ -179,7 +183,7 @@ test("shadowed rules commit to a place of their own", async () => {
     }))();
   const chain = new SessionChain([shadow(counts("a"), counts("b")), counts("c")], { effects: { store } });
   await chain.judge("mail");
-  chain.dossier.transactionOver(true);
+  chain.dossier.transactionOver("taken");
   await chain.chain.settled();
   expect([await store.count("seen", 0, 1), await store.count("shadow:seen", 0, 1)]).toEqual([1, 2]);
 });
@@ -210,7 +214,7 @@ describe("a shadowed rule that answers when its recipient is over", () => {
       const chain = new SessionChain([shadow(late)]);
       await chain.judge("rcpt");
       chain.dossier.recipientOver(outcome !== "refused");
-      if (outcome !== "refused") chain.dossier.transactionOver(outcome === "taken");
+      if (outcome !== "refused") chain.dossier.transactionOver(outcome === "taken" ? "taken" : "not taken");
       expect(done).toEqual([]);
       answer();
       await chain.pass(0);
@@ -232,9 +236,55 @@ describe("a shadowed rule that answers when its recipient is over", () => {
     answer();
     await chain.pass(0);
     expect(done).toEqual([]);
-    chain.dossier.transactionOver(true);
+    chain.dossier.transactionOver("taken");
     expect(done).toEqual(["commit"]);
   });
+});
+
+test("of mail whose outcome nobody knows neither half is done, and observers hear what it is", async () => {
+  const done: string[] = [];
+  const heard: string[] = [];
+  const looks = definePlugin("looks", () => ({
+    onError: "pass",
+    observe: (event) => void (event.kind === "transaction" && heard.push(event.outcome)),
+  }))();
+  const scene = new Scene({ plugins: [waits(done, ["mail", "rcpt"]), looks] });
+  const reply = (line: string) => (scene.connections.at(-1)!.send(`${line}\r\n`), scene.settle());
+  for (
+    const [said, answer] of [["EHLO x"], ["MAIL FROM:<a@x.example>", "250 Ok"], [
+      "RCPT TO:<b@y.example>",
+      "250 Ok",
+    ], ["DATA", "354 Go"]] as const
+  ) {
+    scene.send(`${said}\r\n`);
+    if (answer !== undefined) reply(answer);
+  }
+  scene.send("x\r\n.\r\n");
+  scene.connections.at(-1)!.wire.reset();
+  await scene.rest();
+  expect(done).toEqual(["afterwards mail", "afterwards rcpt"]);
+  expect(heard).toEqual(["ambiguous"]);
+});
+
+test("a shadowed rule of the session that answers after mail was taken commits, and rolls nothing back", async () => {
+  const done: string[] = [];
+  let answer = (): void => {};
+  const late = definePlugin("late", () => ({
+    onError: "pass",
+    connect: () =>
+      new Promise<Opinion>((resolve) =>
+        answer = () =>
+          resolve([commit(() => void done.push("commit")), rollback(() => void done.push("rollback"))])
+      ),
+  }))();
+  const chain = new SessionChain([shadow(late)]);
+  await chain.judge("connect");
+  await chain.judge("mail");
+  chain.dossier.transactionOver("taken");
+  answer();
+  await chain.pass(0);
+  chain.dossier.over();
+  expect(done).toEqual(["commit"]);
 });
 
 test("a shadowed observer stores apart too", async () => {

@@ -88,6 +88,7 @@ test("a client that leaves meanwhile leaves no timer and no listener behind", as
   const verdict = chain.verdict("connect");
   chain.dossier.leave();
   expect(await verdict).toMatch(/^450/);
+  expect(chain.timers.advance(60_000)).toBe(false);
   await chain.pass(6000);
   expect(chain.told("plugin failed", "plugin")).toEqual([]);
 });

@@ -64,7 +64,7 @@ const mail = (taken: (index: number) => boolean): Job => async (chain, { dossier
   const atMail = shortly(await chain.judge("mail", facts, dossier));
   const atRcpt = atMail === "pass" ? shortly(await chain.judge("rcpt", facts, dossier)) : atMail;
   dossier.recipientOver(atRcpt === "pass");
-  dossier.transactionOver(atRcpt === "pass" && taken(index));
+  dossier.transactionOver(atRcpt === "pass" && taken(index) ? "taken" : "not taken");
   dossier.over();
   return atRcpt;
 };
@@ -76,7 +76,7 @@ const apart: Job = async (chain, { dossier, index }) => {
   const findings = findingsOf([SPF, { result: "pass", scope: "mailfrom", domain: "client.example" }]);
   const answer = shortly(await chain.judge("rcpt", factsAt("rcpt", { forwardPath, findings }), dossier));
   dossier.recipientOver(answer === "pass");
-  dossier.transactionOver(answer === "pass");
+  dossier.transactionOver(answer === "pass" ? "taken" : "not taken");
   dossier.over();
   return answer;
 };
