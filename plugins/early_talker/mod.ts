@@ -46,7 +46,9 @@ export const earlyTalker: PluginFactory<EarlyTalkerOptions> = definePlugin(
       ...(terms.wait > 0 && { connect: (session, io) => porter.receive(session, io) }),
       helo: judge,
       mail: (session, io) => porter.send(session, io),
-      rcpt: judge,
+      // Postmaster hears everybody (RFC 5321 §4.5.1).
+      rcpt: (session, io) =>
+        session.forwardPath.localPart.toLowerCase() === "postmaster" ? undefined : judge(session, io),
     };
   },
 );

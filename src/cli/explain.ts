@@ -3,7 +3,7 @@
  * the store are the real ones (`--offline`: neither), but nothing is written to the store; the backend is made up and
  * takes everything; nobody waits for what the policy lets clients wait for.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import process from "node:process";
 import type { Asked } from "../policy/engine.ts";
@@ -11,6 +11,7 @@ import { Metrics } from "../policy/metrics.ts";
 import { SettingsError } from "../policy/policy.ts";
 import { setUp } from "../policy/set_up.ts";
 import type { Settings } from "../policy/settings.ts";
+import { utf8Text } from "../policy/utf8_text.ts";
 import type { Stage } from "../policy/stages.ts";
 import { Proxy } from "../proxy/server.ts";
 import { latin1Text } from "../smtp/reply.ts";
@@ -38,13 +39,15 @@ export interface ExplainOptions {
 
 /** Prints the session. @throws SettingsError */
 export async function explain(path: string, options: ExplainOptions): Promise<void> {
+  const wrong = optionMistakes(options);
+  if (wrong.length > 0) throw new SettingsError(wrong);
   const message = messageOf(options);
   const { settings } = await loadPolicy(path);
   const write = (line: string) => void process.stdout.write(`${line}\n`);
   const asked: Asked[] = [];
   const waits: number[] = [];
   const { effects, close } = await openEffects(
-    options.offline ? { ...settings, store: "memory:" } : settings,
+    { ...settings, store: options.offline ? "memory:" : lookedAt(settings.store) },
     QUIET,
     new Metrics(),
   );
@@ -75,11 +78,11 @@ export async function explain(path: string, options: ExplainOptions): Promise<vo
   try {
     await proxy.start();
     for (const { client, replies } of session.steps(commandsOf(options, message))) {
-      if (client !== undefined) write(`C: ${client}`);
+      if (client !== undefined) write(`C: ${utf8Text(client)}`);
       const lines = await replies();
       for (const line of askedLines(asked.splice(0), held)) write(line);
       for (const ms of waits.splice(0)) write(`   … the client waits ${ms / 1000} s`);
-      for (const line of lines) write(`S: ${line}`);
+      for (const line of lines) write(`S: ${utf8Text(line)}`);
     }
     write("");
     write(session.outcome());
@@ -89,6 +92,11 @@ export async function explain(path: string, options: ExplainOptions): Promise<vo
     await proxy.stop(0);
     await close();
   }
+}
+
+/** Opening a file that is not there would make it. */
+function lookedAt(store: string): string {
+  return store.startsWith("sqlite:") && !existsSync(store.slice(7)) ? "memory:" : store;
 }
 
 const QUIET = { info() {}, warn() {} };
@@ -124,23 +132,40 @@ function heading(path: string, { ip, tls, auth, offline }: ExplainOptions): stri
   return `${path}: a session from ${ip} (${how.join(", ")})`;
 }
 
+/** The client's commands; one character per byte. */
 function commandsOf({ helo, from, to }: ExplainOptions, message: string): string[] {
+  const utf8 = [from, ...to].some((address) => /[^ -~]/.test(address)) ? " SMTPUTF8" : "";
   return [
-    `EHLO ${helo}`,
-    `MAIL FROM:<${from}>`,
-    ...to.map((one) => `RCPT TO:<${one}>`),
+    `EHLO ${wire(helo)}`,
+    `MAIL FROM:<${wire(from)}>${utf8}`,
+    ...to.map((one) => `RCPT TO:<${wire(one)}>`),
     "DATA",
     message,
     "QUIT",
   ];
 }
 
+function wire(text: string): string {
+  return latin1Text(new TextEncoder().encode(text));
+}
+
+/** What no client can say in a line. */
+function optionMistakes({ ip, helo, from, to }: ExplainOptions): string[] {
+  const texts = [["helo", helo], ["from", from], ...to.map((one) => ["to", one] as const)] as const;
+  const wrong = texts.filter(([, text]) => /\p{Cc}/u.test(text));
+  return [
+    ...(isIP(ip) === 0 ? [`--ip: ${JSON.stringify(ip)} was given; allowed is an IP address`] : []),
+    ...wrong.map(([name, text]) =>
+      `--${name}: ${JSON.stringify(text)} was given; allowed is text without control characters`
+    ),
+  ];
+}
+
 /** The message as DATA carries it, its end included. One character per byte. */
-function messageOf({ message, from, to, ip }: ExplainOptions): string {
-  if (isIP(ip) === 0) {
-    throw new SettingsError([`--ip: ${JSON.stringify(ip)} was given; allowed is an IP address`]);
+function messageOf({ message, from, to }: ExplainOptions): string {
+  if (message === undefined) {
+    return `From: <${wire(from)}>\r\nTo: <${wire(to[0]!)}>\r\nSubject: made up\r\n\r\n.`;
   }
-  if (message === undefined) return `From: <${from}>\r\nTo: <${to[0]}>\r\nSubject: made up\r\n\r\n.`;
   let text: string;
   try {
     text = latin1Text(readFileSync(message));

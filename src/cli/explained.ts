@@ -7,6 +7,7 @@ import type { Parts } from "../policy/question.ts";
 import type { Stage } from "../policy/stages.ts";
 import { severity, type Verdict } from "../policy/verdict.ts";
 import { visible } from "../proxy/journal.ts";
+import { replyCode } from "../proxy/judging.ts";
 
 /**
  * A line for each question, and one for each thing that came of it besides.
@@ -19,7 +20,7 @@ export function askedLines(
   return asked.flatMap(({ plugin, stage, mode, parts, failure, ms }) => {
     const verdicts = parts.filter(isVerdict);
     const waits = held(plugin, stage) && verdicts.some(({ kind }) => severity({ kind } as Verdict) > 1);
-    const said = verdicts.map(verdictText);
+    const said = verdicts.map((verdict) => verdictText(verdict, stage));
     const failed = failure === undefined ? [] : [`failed (${failure.kind}: ${causeText(failure.cause)})`];
     const words = ([...failed, ...said].join(", ") || "no objection") + (waits ? " (held until RCPT)" : "");
     const shown = `${plugin} at ${stage}${mode === "shadow" ? " (shadow)" : ""}`;
@@ -38,7 +39,8 @@ function isVerdict(part: Verdict | Action): part is Verdict {
   return VERDICTS.includes(part.kind);
 }
 
-function verdictText(verdict: Verdict): string {
+/** As the client hears it. */
+function verdictText(verdict: Verdict, stage: Stage): string {
   switch (verdict.kind) {
     case "accept":
       return "accept";
@@ -47,7 +49,8 @@ function verdictText(verdict: Verdict): string {
     case "disconnect":
       return `disconnect: 421 4.${verdict.enhanced} ${verdict.text}`;
     default: {
-      const { kind, code, enhanced, text } = verdict;
+      const { kind, enhanced, text } = verdict;
+      const code = replyCode(stage, verdict);
       return `${kind}: ${code} ${Math.floor(code / 100)}.${enhanced} ${text}`;
     }
   }

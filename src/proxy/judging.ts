@@ -140,7 +140,7 @@ export class Judging implements Ears {
 }
 
 /** A greeting may only be 220, 421 or 554 (RFC 5321 §4.3.2). */
-function replyCode(stage: Stage, verdict: RefusalVerdict): number {
+export function replyCode(stage: Stage, verdict: RefusalVerdict): number {
   if (verdict.kind === "disconnect") return 421;
   if (stage !== "connect") return verdict.code;
   return verdict.kind === "reject" ? 554 : 421;

@@ -1,0 +1,123 @@
+// bun only: runs the program as its users do
+// `sallyport explain`: what it prints, what it refuses, and that it leaves nothing behind.
+import { afterAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { run } from "../support/live_children.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "sallyport-explain-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Runs it on a policy with these rules. */
+async function explain(rules: string, options: readonly string[], store = "memory:") {
+  const path = join(folder, "policy.ts");
+  const from = JSON.stringify(join(ROOT, "src/mod.ts"));
+  writeFileSync(
+    path,
+    `import * as s from ${from};
+    const { atRcpt, definePlugin, delay, note, reject, score, threshold } = s;
+    export default s.definePolicy({
+      hostname: "mx.example.org",
+      listen: ["127.0.0.1:2525"],
+      backends: ["127.0.0.1:10025"],
+      store: ${JSON.stringify(store)},
+      plugins: [${rules}],
+    });`,
+  );
+  const command = [process.execPath, join(ROOT, "src/main.ts"), "explain", path, ...options];
+  const { status, stdout, stderr } = await run(command);
+  const text = (latin1: string) => Buffer.from(latin1, "latin1").toString("utf8");
+  return { status, stdout: text(stdout), stderr: text(stderr) };
+}
+
+const SESSION = [
+  "--ip",
+  "203.0.113.9",
+  "--helo",
+  "client.example",
+  "--from",
+  "a@b.example",
+  "--to",
+  "c@d.example",
+];
+const LISTED = `atRcpt(definePlugin("listed", () => ({
+  onError: "pass",
+  connect: () => [note("zone", "bl.example"), reject("5.7.1", "Listed")],
+}))())`;
+
+test("a refusal that is held: who said it, when the client hears it, and that nothing is delivered", async () => {
+  const { status, stdout } = await explain(LISTED, [...SESSION, "--offline"]);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/listed at connect +reject: 554 5\.7\.1 Listed \(held until RCPT\)/);
+  expect(stdout).toContain("      zone: bl.example\n");
+  expect(stdout).toMatch(/C: RCPT TO:<c@d\.example>\nS: 550 5\.7\.1 Listed \[ref [0-9A-Z]{10}\]\n/);
+  expect(stdout).toEndWith("Nothing would have been delivered.\n");
+});
+
+test("nobody waits for what the client would wait for", async () => {
+  const slow =
+    `definePlugin("slow", () => ({ onError: "pass", mail: () => [delay(100000), score(3, "why")] }))()`;
+  const { stdout } = await explain(`${slow}, threshold({ reject: 5 })`, SESSION);
+  expect(stdout).toContain("   … the client waits 100 s\n");
+  expect(stdout).toContain("      score +3: why\n");
+  expect(stdout).toContain("Delivered to <c@d.example>.");
+});
+
+test("addresses that are not ASCII are said as UTF-8, and shown as text", async () => {
+  const { stdout } = await explain("", [
+    "--ip",
+    "2001:db8::7",
+    "--helo",
+    "x",
+    "--from",
+    "ü@b.example",
+    "--to",
+    "c@d.example",
+    "--tls",
+  ]);
+  expect(stdout).toContain("a session from 2001:db8::7 (TLS)\n");
+  expect(stdout).toContain("C: MAIL FROM:<ü@b.example> SMTPUTF8\nS: 250");
+});
+
+test("a store that is not there is not made", async () => {
+  const path = join(folder, "absent.db");
+  const { status } = await explain(LISTED, SESSION, `sqlite:${path}`);
+  expect([status, existsSync(path)]).toEqual([0, false]);
+});
+
+describe("mistakes are named, all at once:", () => {
+  test("what is missing", async () => {
+    const { status, stderr } = await explain("", ["--ip", "203.0.113.9"]);
+    expect(status).toBe(1);
+    for (const flag of ["--helo", "--from", "--to"]) {
+      expect(stderr).toContain(`Cannot explain: ${flag} is needed`);
+    }
+  });
+  test("what no client can be or say", async () => {
+    const { status, stderr } = await explain("", [
+      "--ip",
+      "203.0.113",
+      "--helo",
+      "x\r\nRSET",
+      "--from",
+      "",
+      "--to",
+      "b@c.example",
+    ]);
+    expect(status).toBe(1);
+    expect(stderr).toContain('--ip: "203.0.113" was given; allowed is an IP address');
+    expect(stderr).toContain('--helo: "x\\r\\nRSET" was given; allowed is text without control characters');
+  });
+  test("a message that cannot be read", async () => {
+    const { status, stderr } = await explain("", ["/absent.eml", ...SESSION]);
+    expect([status, stderr.includes("Cannot read the message /absent.eml")]).toEqual([1, true]);
+  });
+  test("an option that is none", async () => {
+    const { status, stderr } = await explain("", [...SESSION, "--form", "x"]);
+    expect([status, stderr.includes("Cannot take --form")]).toEqual([1, true]);
+  });
+});
