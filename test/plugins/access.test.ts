@@ -13,8 +13,7 @@ import {
   type Stage,
   unless,
 } from "../../src/mod.ts";
-import { ask, factsAt, findingsOf, path } from "../../src/testing.ts";
-import { FakeFiles, setUpWith } from "../support/fake_files.ts";
+import { ask, factsAt, findingsOf, path, prepare } from "../../src/testing.ts";
 import { SessionChain } from "../support/session_chain.ts";
 
 const HOST = { port: 50_000 };
@@ -381,7 +380,7 @@ describe("files:", () => {
 
   test("entries, replies, remarks, CRLF, a byte order mark; beside the entries of the policy", async () => {
     const plugin = access(given);
-    expect((await setUpWith(plugin, new FakeFiles(contents))).mistakes).toEqual([]);
+    expect((await prepare(plugin, { files: contents })).mistakes).toEqual([]);
     expect(await client(plugin, "192.0.2.1")).toBe("554 Your network is on our list");
     expect(await client(plugin, "192.0.2.25")).toBe("access: clients 192.0.2.25");
     expect(await client(plugin, "198.51.100.7")).toBe(CLIENT);
@@ -391,17 +390,16 @@ describe("files:", () => {
 
   test("a changed file is taken, and one with a mistake is not", async () => {
     const plugin = access(given);
-    const files = new FakeFiles(contents);
-    const { log } = await setUpWith(plugin, files);
-    files.change("/etc/denied", "198.51.100.8\n");
+    const { log, write } = await prepare(plugin, { files: contents });
+    write("/etc/denied", "198.51.100.8\n");
     expect(await client(plugin, "192.0.2.1")).toBeUndefined();
     expect(await client(plugin, "198.51.100.8")).toBe(CLIENT);
-    files.change("/etc/denied", "198.51.100.9\nwho knows\n");
+    write("/etc/denied", "198.51.100.9\nwho knows\n");
     expect(await client(plugin, "198.51.100.8")).toBe(CLIENT);
     expect(await client(plugin, "198.51.100.9")).toBeUndefined();
     expect(log).toEqual([
       "info: file taken",
-      'warn: file not taken, the last one stays | /etc/denied:2: "who knows" was given; ' +
+      'warn: file not taken, the last one stays: /etc/denied:2: "who knows" was given; ' +
       "allowed is an address or a network, as in 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
     ]);
   });
@@ -412,7 +410,7 @@ describe("files:", () => {
       "/etc/denied": "192.0.2.0/24\n\n300.0.2.1 no\n",
       "/etc/partners": "192.0.2.25 us\n",
     };
-    const { mistakes } = await setUpWith(access(given), new FakeFiles(bad));
+    const { mistakes } = await prepare(access(given), { files: bad });
     expect(mistakes).toEqual([
       'access: /etc/denied:3: "300.0.2.1 no" was given; ' +
       "allowed is an address or a network, as in 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
@@ -423,18 +421,17 @@ describe("files:", () => {
 
   test("a file that is not there, and one that is no text", async () => {
     const bad = { "/etc/denied": new Uint8Array([0x31, 0xff, 0xfe]), "/etc/senders": "" };
-    const { mistakes } = await setUpWith(access(given), new FakeFiles(bad));
+    const { mistakes } = await prepare(access(given), { files: bad });
     expect(mistakes).toEqual([
       "access: /etc/denied: bytes that are no UTF-8 were given; allowed is text, one entry a line",
-      "access: Cannot read /etc/partners: ENOENT: no such file or directory",
+      "access: Cannot read /etc/partners: the test gives no such file",
     ]);
   });
 
   test("the wrong file altogether is told in 20 lines and a count", async () => {
-    const { mistakes } = await setUpWith(
-      access({ files: [{ path: "f", list: "deny", of: "clients" }] }),
-      new FakeFiles({ f: "x\n".repeat(500) }),
-    );
+    const { mistakes } = await prepare(access({ files: [{ path: "f", list: "deny", of: "clients" }] }), {
+      files: { f: "x\n".repeat(500) },
+    });
     expect(mistakes.length).toBe(21);
     expect(mistakes.at(-1)).toBe("access: f: and 480 more");
   });

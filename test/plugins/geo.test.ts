@@ -5,8 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 import { geo, type GeoOptions } from "../../plugins/geo/mod.ts";
 import { GEO, reject } from "../../src/mod.ts";
-import { ask, factsAt } from "../../src/testing.ts";
-import { FakeFiles, setUpWith } from "../support/fake_files.ts";
+import { ask, factsAt, prepare } from "../../src/testing.ts";
 import { mmdb, type MmdbOptions, type MmdbValue } from "../support/mmdb.ts";
 import { SessionChain } from "../support/session_chain.ts";
 
@@ -34,11 +33,11 @@ const BOTH = ["/geo/country.mmdb", "/geo/asn.mmdb"];
 
 async function planted(options: Partial<GeoOptions> = {}, files: Record<string, Uint8Array> = {}) {
   const plugin = geo({ databases: BOTH, ...options });
-  const there = new FakeFiles({ [BOTH[0]!]: COUNTRIES, [BOTH[1]!]: SYSTEMS, ...files });
-  const { mistakes, log } = await setUpWith(plugin, there);
+  const all = { [BOTH[0]!]: COUNTRIES, [BOTH[1]!]: SYSTEMS, ...files };
+  const { mistakes, log, write } = await prepare(plugin, { files: all });
   expect(mistakes).toEqual([]);
   const at = (host: string) => ask(plugin, "connect", factsAt("connect", { client: { host, port: 1 } }));
-  return { files: there, log, at };
+  return { write, log, at };
 }
 
 /** `DE 64496 Example Networks` of what is found. */
@@ -86,7 +85,7 @@ describe("clients:", () => {
 
   test("are counted by country and noted", async () => {
     const plugin = geo({ databases: BOTH });
-    await setUpWith(plugin, new FakeFiles({ [BOTH[0]!]: COUNTRIES, [BOTH[1]!]: SYSTEMS }));
+    await prepare(plugin, { files: { [BOTH[0]!]: COUNTRIES, [BOTH[1]!]: SYSTEMS } });
     const chain = new SessionChain([plugin], { client: "192.0.2.1" });
     await chain.judge("connect");
     expect(chain.dossier.takeTrail()).toEqual(["geo@connect:client=DE AS64496"]);
@@ -158,13 +157,13 @@ describe("databases:", () => {
 
   test("a changed file is taken, and what is none is not", async () => {
     const geo = await planted();
-    geo.files.change(BOTH[0]!, mmdb({ "192.0.2.0/24": country("CH") }));
+    geo.write(BOTH[0]!, mmdb({ "192.0.2.0/24": country("CH") }));
     expect(await found("192.0.2.1", geo)).toBe("CH 64496 Example Networks");
-    geo.files.change(BOTH[0]!, new Uint8Array(10));
+    geo.write(BOTH[0]!, new Uint8Array(10));
     expect(await found("192.0.2.1", geo)).toBe("CH 64496 Example Networks");
     expect(geo.log).toEqual([
       "info: file taken",
-      "warn: file not taken, the last one stays | /geo/country.mmdb: a file without MaxMind's metadata was given; " +
+      "warn: file not taken, the last one stays: /geo/country.mmdb: a file without MaxMind's metadata was given; " +
       "allowed is a database in MaxMind's format (.mmdb), unpacked",
     ]);
   });
@@ -206,19 +205,18 @@ describe("what is no database is named:", () => {
   ];
   for (const [what, bytes, mistake] of cases) {
     test(`${what}: ${mistake}`, async () => {
-      const { mistakes } = await setUpWith(geo({ databases: ["f"] }), new FakeFiles({ f: bytes }));
+      const { mistakes } = await prepare(geo({ databases: ["f"] }), { files: { f: bytes } });
       expect(mistakes).toEqual([`geo: f: ${mistake}`]);
     });
   }
 
   test("of several files all", async () => {
-    const { mistakes } = await setUpWith(
-      geo({ databases: ["a", "b", "c"] }),
-      new FakeFiles({ a: COUNTRIES, b: new Uint8Array() }),
-    );
+    const { mistakes } = await prepare(geo({ databases: ["a", "b", "c"] }), {
+      files: { a: COUNTRIES, b: new Uint8Array() },
+    });
     expect(mistakes).toEqual([
       `geo: b: a file without MaxMind's metadata ${ALLOWED}`,
-      "geo: Cannot read c: ENOENT: no such file or directory",
+      "geo: Cannot read c: the test gives no such file",
     ]);
   });
 });
