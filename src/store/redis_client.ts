@@ -25,6 +25,8 @@ export class RedisClient {
   readonly #timeout: number;
   readonly #onState: OnState;
   #state: "ready" | "lost" | "closed" | undefined;
+  /** It is connected, and in its database. */
+  #usable = false;
   /** Why it is away. */
   #detail = "it was not reached yet";
 
@@ -33,11 +35,32 @@ export class RedisClient {
     this.#timeout = target.timeout;
     this.#onState = onState;
     this.#client = dial(target, (detail) => this.#detail = detail);
-    this.#client.on("ready", () => this.#turn("ready", LOST));
-    this.#client.on("close", () => this.#turn("lost", this.#detail));
+    this.#client.on("ready", () => target.db > 0 ? void this.#select(target.db) : this.#ready());
+    this.#client.on("close", () => {
+      this.#usable = false;
+      this.#turn("lost", this.#detail);
+    });
     // An "error" that nobody listens to would end the process; the other is of a cluster's nodes.
     for (const name of ["error", "node error"]) {
       this.#client.on(name, (error: Error) => this.#detail = this.#reason(error));
+    }
+  }
+
+  #ready(): void {
+    this.#usable = true;
+    this.#turn("ready", LOST);
+  }
+
+  /** ioredis goes on in database 0 where Redis does not have the one that was asked for: another site's, perhaps. */
+  async #select(db: number): Promise<void> {
+    try {
+      await this.#answer(new StoreCommand("SELECT", [String(db)]), performance.now() + this.#timeout);
+      this.#ready();
+    } catch (error) {
+      const detail = `database ${db}: ${this.#reason(error)}`;
+      this.#turn("lost", detail);
+      this.#client.disconnect(true);
+      this.#detail = detail;
     }
   }
 
@@ -59,7 +82,7 @@ export class RedisClient {
   async #send(deed: string, command: StoreCommand): Promise<unknown> {
     if (this.#state === "closed") throw new StoreError(deed, "it is closed");
     // ioredis would queue some operations of a cluster that is away without limit.
-    if (this.#client.status !== "ready") throw new StoreError(deed, `Redis is away (${this.#detail})`);
+    if (!this.#usable || this.#client.status !== "ready") throw new StoreError(deed, `Redis is away (${this.#detail})`);
     try {
       return await this.#answer(command, performance.now() + this.#timeout);
     } catch (error) {

@@ -164,6 +164,18 @@ describe.skipIf(missing !== undefined)("the login", () => {
     await server.stop();
   });
 
+  test("is not that of a server that has no such database: nothing is written anywhere", async () => {
+    const server = await RedisServer.start(folder);
+    const live = await liveStore(`redis://127.0.0.1:${server.port}/99`);
+    expect(await eventually(() => live.states.length > 0)).toBe(true);
+    expect(live.states).toEqual(["lost"]);
+    expect(live.detail()).toContain("database 99: ERR DB index is out of range");
+    expect(live.store.set("key", "value", 1000)).rejects.toThrow("database 99");
+    expect(await server.admin.dbsize()).toBe(0);
+    await live.store.close();
+    await server.stop();
+  });
+
   test("that is wrong is lost with the server's words, and told nowhere", async () => {
     const server = await RedisServer.start(folder, "--requirepass", "right");
     const live = await liveStore(`redis://:wrong-secret@127.0.0.1:${server.port}`);
