@@ -1,6 +1,8 @@
 /**
  * `sallyport check POLICY`: loads and validates, binds nothing, and prints what would run.
  */
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import process from "node:process";
 import { Chain } from "../policy/chain.ts";
 import { onErrorText } from "../policy/failure.ts";
@@ -34,8 +36,18 @@ async function checkPlugins({ plugins, store }: Settings): Promise<void> {
   const chain = new Chain(plugins);
   const files = new WatchedFiles();
   const { mistakes } = await setUp(chain.plugins, chain.engine, files, false);
-  const all = [...storeMistakes(store).map((mistake) => `store: ${mistake}`), ...mistakes];
+  const all = [
+    ...[...storeMistakes(store), ...folderMistakes(store)].map((mistake) => `store: ${mistake}`),
+    ...mistakes,
+  ];
   if (all.length > 0) throw new SettingsError(all);
+}
+
+/** A file's folder must be there already. */
+function folderMistakes(store: string): string[] {
+  const path = /^sqlite:(.+)$/.exec(store)?.[1];
+  if (path === undefined || existsSync(dirname(path))) return [];
+  return [`${store} was given; allowed is a file in a folder that is there, and ${dirname(path)} is not`];
 }
 
 /** What would run, in lines. The store's address is shown as it is: what is secret in it is hidden before. */

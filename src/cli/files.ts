@@ -10,7 +10,9 @@ const LOOK = 2_000;
 
 interface Watched {
   readonly path: string;
-  readonly changed: (content: Uint8Array | Error) => void;
+  readonly changed: (content: Uint8Array | Error) => boolean;
+  /** What it holds now was taken. */
+  taken: boolean;
   mark: string;
   content: Uint8Array;
 }
@@ -27,10 +29,10 @@ export class WatchedFiles implements Files {
     return content;
   }
 
-  watch(path: string, changed: (content: Uint8Array | Error) => void): void {
+  watch(path: string, changed: (content: Uint8Array | Error) => boolean): void {
     const { mark, content } = this.#read.get(path) ?? { mark: "", content: new Uint8Array(0) };
     this.#read.delete(path);
-    this.#watched.push({ path, changed, mark, content });
+    this.#watched.push({ path, changed, mark, content, taken: true });
     this.#timer ??= this.#later();
   }
 
@@ -41,9 +43,9 @@ export class WatchedFiles implements Files {
     }, LOOK);
   }
 
-  /** Looks at all files now. */
-  async look(): Promise<void> {
-    await Promise.all(this.#watched.map((one) => lookAt(one)));
+  /** @param again true: what was not taken is offered again, so that its mistakes are told again */
+  async look(again = false): Promise<void> {
+    await Promise.all(this.#watched.map((one) => lookAt(one, again && !one.taken)));
   }
 
   close(): void {
@@ -53,20 +55,20 @@ export class WatchedFiles implements Files {
   }
 }
 
-async function lookAt(one: Watched): Promise<void> {
+async function lookAt(one: Watched, again: boolean): Promise<void> {
   try {
     const mark = await markOf(one.path);
-    if (mark === one.mark) return;
+    if (mark === one.mark && !again) return;
     const content = new Uint8Array(await readFile(one.path));
     one.mark = mark;
-    if (Buffer.compare(content, one.content) === 0) return;
+    if (Buffer.compare(content, one.content) === 0 && !again) return;
     one.content = content;
-    one.changed(content);
+    one.taken = one.changed(content);
   } catch (cause) {
     const mark = `unreadable: ${(cause as { code?: string }).code}`;
-    if (mark === one.mark) return;
+    if (mark === one.mark && !again) return;
     one.mark = mark;
-    one.changed(cause as Error);
+    one.taken = one.changed(cause as Error);
   }
 }
 

@@ -75,7 +75,7 @@ function startAdmin(address: AdminAddress, proxy: Proxy, metrics: Metrics, log: 
 function survive(log: LineLog, files: WatchedFiles): void {
   process.on("SIGHUP", () => {
     log.info("reload", { text: "looking at the plugins' files; for other changes restart" });
-    void files.look();
+    void files.look(true);
   });
   // Who reads the log may go: the lines are then counted as dropped.
   process.on("SIGPIPE", () => {});

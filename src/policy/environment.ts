@@ -35,6 +35,14 @@ export interface Environment {
   readonly notices: readonly string[];
 }
 
+/** What was read, and what is wrong with it. */
+export interface ReadEnvironment {
+  readonly environment: Environment;
+  readonly mistakes: readonly string[];
+  /** Lines about variables that are set and whose values nobody has looked at. */
+  untaken(): readonly string[];
+}
+
 /** Names and values, as in `process.env`. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 type Note = (variable: string, given: string, allowed: string) => void;
@@ -50,9 +58,7 @@ export function environment(variables: Variables = process.env): Environment {
 }
 
 /** Reads them, and names the mistakes. In their places stand values that make no mistake of their own. */
-export function readEnvironment(
-  variables: Variables,
-): { readonly environment: Environment; readonly mistakes: readonly string[] } {
+export function readEnvironment(variables: Variables): ReadEnvironment {
   const mistakes: string[] = [];
   const note: Note = (variable, given, allowed) =>
     mistakes.push(`${variable}: ${JSON.stringify(given)} was given; allowed is ${allowed}`);
@@ -68,7 +74,36 @@ export function readEnvironment(
     admin: adminPlace(variables["SALLYPORT_ADMIN"], note),
     notices: notices(variables, note),
   };
-  return { environment, mistakes };
+  const taken = new Set<string | symbol>();
+  return {
+    environment: new Proxy<Environment>(environment, {
+      get: (target, name) => (taken.add(name), Reflect.get(target, name)),
+    }),
+    mistakes,
+    untaken: () => untaken(variables, taken),
+  };
+}
+
+/** What the environment's values are made of. */
+const VARIABLES: Readonly<Record<string, keyof Environment>> = {
+  SALLYPORT_LISTEN: "listen",
+  SALLYPORT_BACKEND: "backends",
+  SALLYPORT_HOSTNAME: "hostname",
+  SALLYPORT_TLS_CERT: "tls",
+  SALLYPORT_RELAY_DOMAINS: "relayDomains",
+  SALLYPORT_STORE: "store",
+  SALLYPORT_DNS: "dns",
+  SALLYPORT_DNSBL: "dnsbl",
+  SALLYPORT_ADMIN: "admin",
+};
+
+/** Somebody who sets a variable relies on it. */
+function untaken(variables: Variables, taken: ReadonlySet<string | symbol>): string[] {
+  return Object.entries(VARIABLES).flatMap(([variable, name]) =>
+    variables[variable] && !taken.has(name)
+      ? [`${variable} is set, but this policy does not take it (${name})`]
+      : []
+  );
 }
 
 function words(text: string | undefined): string[] {
@@ -131,7 +166,11 @@ function storeAddress(given: string | undefined, note: Note): string | undefined
   if (given === undefined || given === "") return undefined;
   if (isStoreAddress(given)) return given;
   // It may hold a password, in whatever place.
-  note("SALLYPORT_STORE", `${given.slice(0, given.indexOf(":") + 1)}…`, STORE_FORMS);
+  note(
+    "SALLYPORT_STORE",
+    given.includes("@") ? `${given.slice(0, given.indexOf(":") + 1)}…` : given,
+    STORE_FORMS,
+  );
   return undefined;
 }
 

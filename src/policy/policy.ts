@@ -66,7 +66,7 @@ export function definePolicy(
   variables: Variables = process.env,
 ): Policy {
   if (typeof given !== "function") return completed(given, []);
-  const { environment, mistakes } = readEnvironment(variables);
+  const { environment, mistakes, untaken } = readEnvironment(variables);
   let options: PolicyOptions;
   try {
     options = given(environment);
@@ -74,7 +74,8 @@ export function definePolicy(
     if (!(cause instanceof SettingsError)) throw cause;
     throw new SettingsError([...mistakes, ...cause.mistakes], cause.files ?? environment.tls);
   }
-  return completed(options, mistakes);
+  const { settings } = completed(options, mistakes);
+  return { settings: { ...settings, notices: [...settings.notices, ...untaken()] } };
 }
 
 function completed(options: PolicyOptions, earlier: readonly string[]): Policy {

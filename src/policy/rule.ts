@@ -72,6 +72,9 @@ const GROUPS: readonly unknown[] = ["parallel", "shadow", "at-rcpt", "when", "un
 
 /** What is wrong with what should be a rule, each line with its place. */
 export function ruleMistakes(place: string, given: unknown): string[] {
+  if (typeof given === "function") {
+    return [`${place}: a function was given; allowed is the plugin that it makes, as in spf() for spf`];
+  }
   if (typeof given !== "object" || given === null || !("group" in given)) {
     const name: unknown = (given as Plugin | null | undefined)?.name;
     const named = typeof name === "string" ? `${place} (${name})` : place;

@@ -11,8 +11,11 @@ import { pluginLog } from "./plugin_log.ts";
 export interface Files {
   /** @throws where it cannot be read */
   read(path: string): Promise<Uint8Array>;
-  /** Calls with the new content whenever it has changed; with an Error where it cannot be read any more. */
-  watch(path: string, changed: (content: Uint8Array | Error) => void): void;
+  /**
+   * Calls with the new content whenever it has changed; with an Error where it cannot be read any more.
+   * @param changed answers whether the content was taken
+   */
+  watch(path: string, changed: (content: Uint8Array | Error) => boolean): void;
 }
 
 /** What setting up has brought. */
@@ -93,11 +96,13 @@ async function live<T>(
       if (changed instanceof Error) throw changed;
       current.value = read(changed, path);
       log.info("file taken", { path });
+      return true;
     } catch (cause) {
       engine.count(plugin.name, "file_refused");
       for (const line of linesOf(cause)) {
         log.warn("file not taken, the last one stays", { path, mistake: line });
       }
+      return false;
     }
   });
   return current;

@@ -30,6 +30,7 @@ export class Judging implements Ears {
   readonly #dossier: Dossier;
   readonly #listeners = new Set<() => void>();
   #stopWaiting: (() => void) | undefined;
+  #refuser: string | undefined;
 
   constructor(session: Judged, around: Surroundings) {
     this.#session = session;
@@ -68,15 +69,19 @@ export class Judging implements Ears {
   ): void {
     const verdict = judgement?.verdict;
     if (verdict === undefined) return proceed();
-    const { kind, enhanced, text } = verdict;
-    const { id } = this.#session;
-    this.#around.log.info("refused", { id, stage, plugin: judgement!.plugin, verdict: kind, text });
-    refuse([replyCode(stage, verdict), enhanced, text]);
+    this.#refuser = judgement!.plugin;
+    refuse([replyCode(stage, verdict), verdict.enhanced, verdict.text]);
+    this.#refuser = undefined;
   }
 
   /** What the plugins of a stage have found out. */
   findings(stage: Stage): Findings {
     return this.#dossier.findings(stage);
+  }
+
+  /** Whose refusal is being told just now. */
+  get refuser(): string | undefined {
+    return this.#refuser;
   }
 
   // ---- the session tells ----

@@ -2,7 +2,7 @@
  * What a session leaves in the log: a line for itself, one for each transaction, and what went wrong between.
  */
 import type { Outcome } from "../policy/observation.ts";
-import type { Reply } from "../smtp/reply.ts";
+import { type Reply, textOf } from "../smtp/reply.ts";
 import { newReference, visible } from "./journal.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Transaction } from "./transaction.ts";
@@ -24,6 +24,17 @@ export interface SessionEnd {
   readonly error: string | undefined;
   /** What plugins said outside of transactions. */
   readonly verdicts: readonly string[] | undefined;
+}
+
+/** A refusal: what was refused, in which words, by whom. */
+export interface Refused {
+  readonly stage: string;
+  readonly reply: Reply;
+  readonly plugin?: string | undefined;
+  readonly backend?: string | undefined;
+  readonly from?: string | undefined;
+  /** The recipient that was refused. */
+  readonly to?: string | undefined;
 }
 
 export class SessionRecord {
@@ -57,6 +68,21 @@ export class SessionRecord {
     this.#transactionAt = performance.now();
     this.#ambiguous = false;
     this.#around.counters.transactions++;
+  }
+
+  /** Something was refused: by a plugin, by the backend, or by the proxy itself. */
+  refused({ stage, reply, plugin, backend, from, to }: Refused): void {
+    this.#around.log.info("refused", {
+      id: this.id,
+      client: this.client,
+      stage,
+      code: reply.code,
+      text: visible(textOf(reply).join(" ")),
+      plugin,
+      backend,
+      from: from === undefined ? undefined : visible(from),
+      to: to === undefined ? undefined : visible(to),
+    });
   }
 
   /**

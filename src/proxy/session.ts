@@ -44,6 +44,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #helo = "";
   #transaction: Transaction | undefined;
   #size = 0;
+  /** How the transaction's sender or its recipients were refused, while none of them was accepted. */
+  #refusedAs: Outcome | undefined;
   #asking: Asking | undefined;
   /** The event that waits for its answer. */
   #event: ServerEvent | undefined;
@@ -95,7 +97,11 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       "connect",
       (findings) => facts.connected(this.#known(findings)),
       () => this.#greet(this.#around.greeting),
-      (refusal) => this.#greet(this.#server.refusal(refusal)),
+      (refusal) => {
+        const given = this.#server.refusal(refusal);
+        this.#record.refused({ stage: "connect", reply: given, plugin: this.#judging?.refuser });
+        this.#greet(given);
+      },
     );
   }
 
@@ -331,6 +337,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #mail(event: MailCommand): void {
     this.#record.transactionBegins();
     this.#size = 0;
+    this.#refusedAs = undefined;
     const { pool, transaction } = this.#around;
     this.#transaction = new Transaction(event, pool, this, transaction);
     this.#judge(
@@ -439,6 +446,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     if (event === undefined) return this.broken(new Error("an answer to nothing"));
     this.#event = undefined;
     const transaction = this.#transaction;
+    if (given.code >= 400) this.#noteRefusal(event, given);
     if (event.kind === "end" && transaction !== undefined) {
       if (this.#gone && transaction.delivered) this.#record.unacknowledged();
       this.#toldHalfClosed = this.#halfClosed && transaction.delivered;
@@ -453,6 +461,21 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       this.#finish(outcomeOf(given), { reply: given.code });
     }
     this.#pump();
+  }
+
+  /** Whoever refuses something, the log says what, to whom and in which words. */
+  #noteRefusal(event: ServerEvent, given: Reply): void {
+    const transaction = this.#transaction;
+    const plugin = this.#judging?.refuser;
+    this.#record.refused({
+      stage: event.kind,
+      reply: given,
+      plugin,
+      from: transaction?.mail.path.mailbox,
+      to: event.kind === "rcpt" ? event.path.mailbox : undefined,
+      backend: plugin === undefined ? transaction?.backend : undefined,
+    });
+    if (transaction !== undefined && transaction.accepted.length === 0) this.#refusedAs = outcomeOf(given);
   }
 
   chunkWanted(): void {
@@ -503,7 +526,10 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#backendSlow = false;
     transaction.abandon();
     const trail = this.#judging?.takeTrail();
-    const ended = this.#record.transactionEnds(transaction, outcome, this.#size, {
+    // Nothing is lost of a transaction that nobody was accepted for.
+    const nobody = transaction.accepted.length === 0 && (outcome === "lost" || outcome === "reset");
+    const told = nobody ? this.#refusedAs ?? outcome : outcome;
+    const ended = this.#record.transactionEnds(transaction, told, this.#size, {
       ...detail,
       verdicts: trail,
     });

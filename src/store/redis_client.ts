@@ -82,7 +82,9 @@ export class RedisClient {
   async #send(deed: string, command: StoreCommand): Promise<unknown> {
     if (this.#state === "closed") throw new StoreError(deed, "it is closed");
     // ioredis would queue some operations of a cluster that is away without limit.
-    if (!this.#usable || this.#client.status !== "ready") throw new StoreError(deed, `Redis is away (${this.#detail})`);
+    if (!this.#usable || this.#client.status !== "ready") {
+      throw new StoreError(deed, `Redis is away (${this.#detail})`);
+    }
     try {
       return await this.#answer(command, performance.now() + this.#timeout);
     } catch (error) {

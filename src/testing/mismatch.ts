@@ -71,7 +71,10 @@ function failures({ log }: Scene): string[] {
   const words: Readonly<Record<string, (fields: Fields) => string>> = {
     "plugin failed": ({ plugin, stage, kind, cause }) => `${plugin} failed at ${stage} (${kind}): ${cause}`,
     "circuit open": ({ plugin }) => `${plugin} is not asked for a while, since it keeps failing`,
-    refused: ({ plugin, stage, verdict, text }) => `${plugin} said ${verdict} at ${stage}: ${text}`,
+    refused: ({ plugin, backend, stage, code, text }) =>
+      `${plugin ?? backend ?? "the proxy"} said ${verdictOf(Number(code))} at ${stage}: ${
+        bare(String(text))
+      }`,
     fault: ({ cause }) => `a fault of Sallyport's own: ${cause}`,
   };
   return log.flatMap(({ event, fields }) => words[event] === undefined ? [] : `  ${words[event](fields)}`);
@@ -84,4 +87,14 @@ function waiting({ timers }: Scene): string[] {
   const left = timers.due - timers.now;
   if (left > LONGEST) return [];
   return [`  somebody waits for the clock: (${Math.max(1, Math.ceil(left / 1000))} seconds pass)`];
+}
+
+function verdictOf(code: number): string {
+  if (code === 421) return "disconnect";
+  return code >= 500 ? "reject" : "defer";
+}
+
+/** A reply's text without enhanced code and reference. */
+function bare(text: string): string {
+  return text.replace(/^\d\.\d+\.\d+ /, "").replace(/ \[ref \w+\]$/, "");
 }

@@ -22,9 +22,11 @@ afterEach(() => {
 async function watched(path: string): Promise<void> {
   await files.read(path);
   files.watch(path, (content) => {
-    seen.push(
-      content instanceof Error ? (content as NodeJS.ErrnoException).code! : new TextDecoder().decode(content),
-    );
+    const text = content instanceof Error
+      ? (content as NodeJS.ErrnoException).code!
+      : new TextDecoder().decode(content);
+    seen.push(text);
+    return !text.startsWith("bad");
   });
 }
 
@@ -68,4 +70,18 @@ test("a file whose content stays is not told of, whatever its times", async () =
   writeFileSync(path, "one");
   await files.look();
   expect(seen).toEqual([]);
+});
+
+test("what was not taken is offered again to whoever asks for it, and only then", async () => {
+  const path = `${folder}/list`;
+  writeFileSync(path, "one");
+  await watched(path);
+  writeFileSync(path, "bad");
+  await files.look();
+  await files.look();
+  await files.look(true);
+  writeFileSync(path, "good");
+  await files.look();
+  await files.look(true);
+  expect(seen).toEqual(["bad", "bad", "good"]);
 });

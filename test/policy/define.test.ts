@@ -158,6 +158,29 @@ describe("a policy made from the environment:", () => {
     expect(settings.backends.map(({ name }) => name)).toEqual(["b.example:25"]);
   });
 
+  test("has a notice for each variable that is set and not taken: whoever sets one relies on it", () => {
+    const variables = {
+      SALLYPORT_BACKEND: "b.example:25",
+      SALLYPORT_HOSTNAME: "mx.example",
+      SALLYPORT_RELAY_DOMAINS: "example.org",
+      SALLYPORT_STORE: "memory:",
+      SALLYPORT_ADMIN: "",
+    };
+    const { settings } = definePolicy(
+      ({ hostname, listen, backends }) => ({ hostname, listen, backends }),
+      variables,
+    );
+    expect(settings.notices).toEqual([
+      "SALLYPORT_RELAY_DOMAINS is set, but this policy does not take it (relayDomains)",
+      "SALLYPORT_STORE is set, but this policy does not take it (store)",
+    ]);
+    const all = definePolicy(
+      ({ relayDomains: _, dnsbl: __, store = "memory:", ...rest }) => ({ ...rest, store }),
+      variables,
+    );
+    expect(all.settings.notices).toEqual([]);
+  });
+
   test("has the mistakes of variables and settings named together, each once, and the files still told", () => {
     let error: unknown;
     try {

@@ -208,6 +208,53 @@ dialogue(
   S: 250 2.1.5 Ok`,
 );
 
+test("a refusal's line in the log names who refused what to whom, plugin or backend, in the words that were said", async () => {
+  const scene = new Scene({
+    plugins: [
+      definePlugin("no", () => ({
+        onError: "pass",
+        rcpt: ({ forwardPath }) => forwardPath.localPart === "no" ? reject("5.7.1", "No") : undefined,
+      }))(),
+    ],
+  });
+  scene.send("EHLO x\r\n");
+  scene.send("MAIL FROM:<a@b.example>\r\n");
+  const backend = (reply: string) => (scene.connections.at(-1)!.send(`${reply}\r\n`), scene.settle());
+  backend("250 Ok");
+  scene.send("RCPT TO:<no@d.example>\r\n");
+  scene.send("RCPT TO:<c@d.example>\r\n");
+  backend("450 4.2.0 Later");
+  await scene.rest();
+  const told = scene.log.filter(({ event }) => event === "refused").map(({ fields }) => {
+    const { stage, code, text, plugin, backend, from, to, client } = fields;
+    return [stage, code, String(text).replace(/ \[ref .*/, ""), plugin, backend, from, to, client];
+  });
+  expect(told).toEqual([
+    ["rcpt", 550, "5.7.1 No", "no", undefined, "a@b.example", "no@d.example", "203.0.113.7"],
+    ["rcpt", 450, "4.2.0 Later", undefined, "backend", "a@b.example", "c@d.example", "203.0.113.7"],
+  ]);
+});
+
+for (
+  const [outcome, reply] of [["rejected", "550 5.1.1 Unknown"], ["deferred", "450 4.2.0 Later"], [
+    "lost",
+    "250 Ok",
+  ]] as const
+) {
+  test(`a transaction whose only recipient heard ${reply} and whose client left is ${outcome}`, async () => {
+    const scene = new Scene();
+    scene.send("EHLO x\r\n");
+    scene.send("MAIL FROM:<a@b.example>\r\n");
+    const backend = (line: string) => (scene.connections.at(-1)!.send(`${line}\r\n`), scene.settle());
+    backend("250 Ok");
+    scene.send("RCPT TO:<c@d.example>\r\n");
+    backend(reply);
+    scene.send("QUIT\r\n");
+    await scene.rest();
+    expect(scene.log.find(({ event }) => event === "transaction")?.fields["outcome"]).toBe(outcome);
+  });
+}
+
 test("a transaction's line in the log names who said what", async () => {
   const scene = new Scene({
     plugins: [definePlugin("no", () => ({ onError: "pass", rcpt: () => reject("5.7.1", "No") }))()],
