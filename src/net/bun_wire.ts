@@ -115,9 +115,13 @@ export class BunWire extends OrderedWire {
     return { host: plainHost(host ?? ""), port };
   }
 
-  /** Queues what the kernel did not take. A negative `taken` means that `close` is on its way. */
-  #writeLater(bytes: Uint8Array, taken: number): false {
-    if (taken < 0 || this.#ending || this.over) return false;
+  /**
+   * Queues what the kernel did not take. A negative `taken` means that the connection is gone: nobody may wait for room
+   * that never comes, since a paused socket is not told of its end.
+   */
+  #writeLater(bytes: Uint8Array, taken: number): boolean {
+    if (taken < 0) return true;
+    if (this.#ending || this.over) return false;
     if (this.#queue === NONE) this.#queue = [];
     this.#queue.push(copyOf(bytes, taken));
     this.queued += bytes.length - taken;
@@ -129,7 +133,10 @@ export class BunWire extends OrderedWire {
   #flush(queue: Uint8Array[]): boolean {
     for (let bytes = queue[0]; bytes !== undefined; bytes = queue[0]) {
       const taken = this.#socket.write(bytes);
-      if (taken < 0) return false;
+      if (taken < 0) {
+        queue.length = this.queued = 0;
+        return true;
+      }
       this.queued -= taken;
       if (taken < bytes.length) {
         queue[0] = bytes.subarray(taken);
