@@ -88,7 +88,10 @@ export class Chain {
   #ruled(hearing: Hearing): Judgement | undefined {
     const { verdict, by: plugin, delay, stage, facts } = hearing;
     hearing.ruled();
-    if (this.#observers.length > 0) this.observe({ kind: "judged", stage, session: facts, verdict, plugin });
+    // Of a client that has left the session's own end is the last that is told.
+    if (this.#observers.length > 0 && !hearing.dossier.left) {
+      this.observe({ kind: "judged", stage, session: facts, verdict, plugin });
+    }
     return verdict === undefined && delay === 0 ? undefined : { verdict, plugin, delay };
   }
 

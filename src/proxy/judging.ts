@@ -49,6 +49,7 @@ export class Judging implements Ears {
     refuse: (refusal: Refusal) => void,
   ): void {
     const ruled = (judgement: Judgement | undefined, late: boolean) => {
+      if (this.#dossier.left) return;
       const rule = (now: boolean) => {
         const act = () => this.#rule(stage, judgement, proceed, refuse);
         return now ? act() : this.#session.later(act);

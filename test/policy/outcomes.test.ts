@@ -287,6 +287,21 @@ test("a shadowed rule of the session that answers after mail was taken commits, 
   expect(done).toEqual(["commit"]);
 });
 
+test("of a client that leaves while it is judged, the end of its session is the last that observers hear", async () => {
+  const heard: string[] = [];
+  const slow = definePlugin("slow", () => ({
+    onError: "pass",
+    helo: () => new Promise<void>(() => {}),
+    observe: (event) => void heard.push(event.kind === "judged" ? event.stage : event.kind),
+  }))();
+  const scene = new Scene({ plugins: [slow] });
+  scene.settle();
+  scene.send("EHLO x\r\n");
+  scene.wire.reset();
+  await scene.rest();
+  expect(heard).toEqual(["connect", "session"]);
+});
+
 test("a shadowed observer stores apart too", async () => {
   const store = memoryStore({ now: () => 0 });
   const counts = definePlugin("counts", () => ({

@@ -78,19 +78,20 @@ test("a mistake in the options is named", async () => {
 `;
 }
 
+/** Where an installed Sallyport has it. */
+const RELAY_GATE = "sallyport/plugins/relay_gate/mod.ts";
+
 /** A policy that uses it. */
 export function policyFile({ factory }: PluginNames): string {
   return `/** The plugin in use: \`sallyport check policy.ts\`, then \`sallyport serve policy.ts\`. */
 import { definePolicy } from "sallyport";
+import { relayGate } from "${RELAY_GATE}";
 import { ${factory} } from "./mod.ts";
 
 // The SALLYPORT_ variables, read and checked; every setting may also be written down: listen: ["0.0.0.0:25"], …
-export default definePolicy(({ hostname, listen, backends, tls }) => ({
-  hostname,
-  listen,
-  backends,
-  tls,
-  plugins: [${factory}({ closed: ["old"] })],
+export default definePolicy(({ relayDomains: domains = ["example.org"], dnsbl: _, ...environment }) => ({
+  ...environment,
+  plugins: [relayGate({ domains }), ${factory}({ closed: ["old"] })],
 }));
 `;
 }
