@@ -29,8 +29,9 @@ export default definePolicy(({ relayDomains, dnsbl: sites, store = "memory:", no
       // Lists of your own come first: access({ files: [{ path: "/etc/sallyport/friends", list: "allow", of: "clients" }] }),
       rateLimit({
         limits: [
-          { name: "connections", per: "client", of: "connections", rate: "600/min" },
-          { name: "errors", per: "client", of: "errors", rate: "60/hour burst 60" },
+          { name: "connections", per: "client", of: "connections", rate: "600/min burst 120" },
+          // Points, not a refusal: one customer of a large sender must not lock out all others.
+          { name: "errors", per: "client", of: "errors", rate: "60/hour burst 60", action: "score" },
           { name: "recipients", per: "client", of: "recipients", rate: "6000/hour burst 1000" },
         ],
         concurrency: [{ per: "client", most: 50 }],
@@ -38,12 +39,14 @@ export default definePolicy(({ relayDomains, dnsbl: sites, store = "memory:", no
       atRcpt(
         unless(
           isAllowed,
+          isPostmaster,
           parallel(earlyTalker(), fcrdns(), ...(sites === undefined ? [] : [dnsbl({ sites })])),
           parallel(helo(), spf()),
         ),
       ),
       relayGate({ domains: relayDomains }),
-      unless(isAllowed, tarpit(), threshold({ reject: 8 }), greylist()),
+      unless(isAllowed, tarpit()),
+      unless((session) => isAllowed(session) || isPostmaster(session), threshold({ reject: 8 }), greylist()),
     ],
   };
 });

@@ -99,6 +99,7 @@ export {
   GEO,
   type GeoFinding,
   isAllowed,
+  isPostmaster,
   REVERSE,
   type ReverseFinding,
   SPF,

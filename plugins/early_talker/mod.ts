@@ -19,6 +19,7 @@ import {
   type HeloFacts,
   type Io,
   isAllowed,
+  isPostmaster,
   type MailFacts,
   note,
   type Opinion,
@@ -47,8 +48,7 @@ export const earlyTalker: PluginFactory<EarlyTalkerOptions> = definePlugin(
       helo: judge,
       mail: (session, io) => porter.send(session, io),
       // Postmaster hears everybody (RFC 5321 §4.5.1).
-      rcpt: (session, io) =>
-        session.forwardPath.localPart.toLowerCase() === "postmaster" ? undefined : judge(session, io),
+      rcpt: (session, io) => isPostmaster(session) ? undefined : judge(session, io),
     };
   },
 );

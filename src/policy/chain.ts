@@ -17,6 +17,7 @@ import { Question } from "./question.ts";
 import { pluginsOf, type Rule } from "./rule.ts";
 import { type RcptFacts, type Stage, STAGES, type Stages } from "./stages.ts";
 import type { Refusal } from "./verdict.ts";
+import { isPostmaster } from "./well_known.ts";
 
 /** What a stage came to; nothing where nobody objects and nobody lets the client wait. */
 export interface Judgement {
@@ -163,9 +164,8 @@ export class Chain {
   }
 
   #release(node: Node & { kind: "release" }, hearing: Hearing): Walk {
-    const { forwardPath } = hearing.facts as RcptFacts;
     const held = hearing.layer.held(node.group);
-    if (held === undefined || forwardPath.localPart.toLowerCase() === "postmaster") {
+    if (held === undefined || isPostmaster(hearing.facts as RcptFacts)) {
       return this.#walk(node.nodes, 0, hearing);
     }
     hearing.decide(held.verdict, held.plugin, node.order);

@@ -12,6 +12,11 @@ export function isAllowed({ findings }: Known): boolean {
   return findings.get(ALLOWED) !== undefined;
 }
 
+/** The recipient in question is postmaster, who hears everybody (RFC 5321 §4.5.1). */
+export function isPostmaster({ forwardPath }: Pick<Known, "forwardPath">): boolean {
+  return forwardPath?.localPart.toLowerCase() === "postmaster";
+}
+
 /** What the reverse DNS says of the client (RFC 8601 §2.7.3, iprev). */
 export interface ReverseFinding {
   readonly status: "pass" | "fail" | "none" | "temperror" | "permerror";
