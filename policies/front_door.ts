@@ -2,7 +2,16 @@
  * The door before a mail server: who comes from where, what it calls itself, for whom it speaks, how often. Strangers are
  * checked and made to wait; mail goes on to the server behind, which has the last word on every recipient.
  */
-import { atRcpt, definePolicy, isAllowed, parallel, SettingsError, threshold, unless } from "sallyport";
+import {
+  atRcpt,
+  definePolicy,
+  isAllowed,
+  isPostmaster,
+  parallel,
+  SettingsError,
+  threshold,
+  unless,
+} from "sallyport";
 import { dnsbl } from "../plugins/dnsbl/mod.ts";
 import { earlyTalker } from "../plugins/early_talker/mod.ts";
 import { fcrdns } from "../plugins/fcrdns/mod.ts";
@@ -39,7 +48,6 @@ export default definePolicy(({ relayDomains, dnsbl: sites, store = "memory:", no
       atRcpt(
         unless(
           isAllowed,
-          isPostmaster,
           parallel(earlyTalker(), fcrdns(), ...(sites === undefined ? [] : [dnsbl({ sites })])),
           parallel(helo(), spf()),
         ),
