@@ -26,14 +26,14 @@ export interface LoadOrder {
   readonly certificate?: string;
   /** Taken in turns; absent: always the same. */
   readonly envelopes?: readonly Envelope[];
-  /** A 4yz to MAIL or RCPT ends its session in peace, and is counted; otherwise it ends the load. */
-  readonly deferrals?: boolean;
+  /** A refusal of MAIL or RCPT ends its session in peace, and is counted; otherwise it ends the load. */
+  readonly refusals?: boolean;
 }
 
 export interface LoadReport {
   readonly seconds: number;
-  /** Sessions whose message was deferred. */
-  readonly deferred: number;
+  /** Sessions whose message was refused, for now or for good. */
+  readonly refused: number;
 }
 
 /** What is sent, and the reply that must come back before the next. */
@@ -42,7 +42,7 @@ interface Step {
   readonly reply: string;
   /** The handshake follows the reply. */
   readonly secure?: boolean;
-  /** It may be deferred, if the order allows that. */
+  /** It may be refused, if the order allows that. */
   readonly judged?: boolean;
 }
 
@@ -59,7 +59,7 @@ const dialogues = (order.envelopes ?? [anybody]).map(dialogue);
 const begin = performance.now();
 let begun = 0;
 let ended = 0;
-let deferred = 0;
+let refused = 0;
 
 for (let lane = 0; lane < order.parallel; lane++) next();
 
@@ -99,10 +99,10 @@ class Session {
     const reply = /(?:^|\n)(\d{3}) [^\n]*\n$/.exec(this.#input)?.[1];
     if (reply === undefined) return;
     const step = this.#steps[this.#step]!;
-    const isDeferred = order.deferrals && step.judged && /^4(?!21)/.test(reply);
-    if (reply !== step.reply && !isDeferred) fail(`expected ${step.reply}, got ${this.#input.trim()}`);
+    const isRefused = order.refusals && step.judged && /^(4(?!21)|5)/.test(reply);
+    if (reply !== step.reply && !isRefused) fail(`expected ${step.reply}, got ${this.#input.trim()}`);
     this.#input = "";
-    if (isDeferred) this.#leave();
+    if (isRefused) this.#leave();
     else if (step.secure) this.#secure(socket);
     else this.#advance();
   };
@@ -126,7 +126,7 @@ class Session {
 
   /** Says QUIT, the last step. */
   #leave(): void {
-    deferred++;
+    refused++;
     this.#step = this.#steps.length - 2;
     this.#advance();
   }
@@ -137,7 +137,7 @@ class Session {
     this.#socket?.end();
     ended++;
     if (ended < order.sessions) return next();
-    const report: LoadReport = { seconds: (performance.now() - begin) / 1000, deferred };
+    const report: LoadReport = { seconds: (performance.now() - begin) / 1000, refused };
     console.log(JSON.stringify(report));
     process.exit(0);
   }
