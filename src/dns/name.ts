@@ -39,3 +39,22 @@ export function plainName(name: string): string | undefined {
 export function isWithin(name: string, zone: string): boolean {
   return zone === "" || name === zone || name.endsWith(`.${zone}`);
 }
+
+/** Labels under which the registries of some countries sell names, so that what one owns has a label more. */
+const SECOND_LEVEL = /\.(?:ac|co|com|edu|go|gov|ne|net|nom|or|org)\.[a-z]{2}$/;
+
+/**
+ * The part of a plain name that has one owner, roughly, and tells them apart: `example.org`, `example.co.uk`, for the
+ * names of addresses the /16 or (IPv6) the /32. Not the zone itself: nobody can make more of these than they buy.
+ */
+export function ownerZone(name: string): string {
+  if (name.endsWith(".in-addr.arpa")) return lastLabels(name, 4);
+  if (name.endsWith(".ip6.arpa")) return lastLabels(name, 10);
+  return lastLabels(name, SECOND_LEVEL.test(name) ? 3 : 2);
+}
+
+function lastLabels(name: string, count: number): string {
+  let start = name.length;
+  for (let i = 0; i < count && start >= 0; i++) start = name.lastIndexOf(".", start - 1);
+  return name.slice(start + 1);
+}

@@ -8,11 +8,12 @@ import { Cache } from "./cache.ts";
 import { NameServer } from "./exchange.ts";
 import { Failover } from "./failover.ts";
 import { type Found, Lookup } from "./lookup.ts";
-import { plainName } from "./name.ts";
+import { ownerZone, plainName } from "./name.ts";
 import type { Question } from "./packet.ts";
 import { type Failure, failure } from "./query.ts";
 import { secureRandom } from "./random.ts";
 import type { DnsServer } from "./servers.ts";
+import { Zones } from "./zones.ts";
 
 /** Times are in milliseconds. */
 export interface ResolverOptions {
@@ -26,7 +27,7 @@ export interface ResolverOptions {
   readonly totalTimeout?: number;
   /** How many answers are remembered; 10,000. */
   readonly cacheEntries?: number;
-  /** How many questions may be on their way; 1,000. */
+  /** How many questions may be on their way in all, of which one zone has its share; 10,000. */
   readonly inFlight?: number;
   /** Asks with letters in random case, which the answer must repeat; for servers across a network. Off. */
   readonly mixedCase?: boolean;
@@ -45,7 +46,8 @@ export interface DnsEvent {
   readonly outcome: DnsAnswer["status"] | DnsErrorCode;
   /**
    * `cache`: remembered (a failure too). `stale`: remembered, past its time. `merged`: together with another call.
-   * `servers`: they were asked. `local`: not asked, for the name cannot exist or too many questions were on their way.
+   * `servers`: they were asked. `local`: not asked, for the name cannot exist, too many questions were on their way, or
+   * the zone does not answer.
    */
   readonly source: "cache" | "stale" | "merged" | "servers" | "local";
   /** Milliseconds; 0 where nobody was asked. */
@@ -58,6 +60,8 @@ const NEVER = 15 * 60_000;
 /** How long the servers may take where there is an answer past its time (RFC 8767 §5). */
 const STALE_PATIENCE = 1800;
 
+const CLOSED = failure("ECONNREFUSED", "the resolver is closed");
+
 const NOWHERE: Promise<DnsAnswer> = Promise.resolve(
   Object.freeze({ status: "nxdomain", records: Object.freeze([]), ttl: NEVER, stale: false }),
 );
@@ -65,9 +69,9 @@ const NOWHERE: Promise<DnsAnswer> = Promise.resolve(
 export class Resolver implements Dns {
   readonly #now: () => number;
   readonly #total: number;
-  readonly #limit: number;
   readonly #tell: ((event: DnsEvent) => void) | undefined;
   readonly #cache: Cache;
+  readonly #zones: Zones;
   readonly #servers: readonly NameServer[];
   readonly #lookup: Lookup;
   readonly #inFlight = new Map<string, Promise<DnsAnswer>>();
@@ -78,7 +82,7 @@ export class Resolver implements Dns {
     if (servers.length === 0) throw new RangeError("Cannot look names up: no name server was given");
     this.#now = now;
     this.#total = options.totalTimeout ?? 4500;
-    this.#limit = options.inFlight ?? 1000;
+    this.#zones = new Zones(options.inFlight ?? 10_000, now);
     this.#tell = options.onQuery;
     this.#cache = new Cache(options.cacheEntries ?? 10_000);
     this.#servers = servers.map((server) => new NameServer(server, { now, random, mixedCase }));
@@ -118,21 +122,33 @@ export class Resolver implements Dns {
   #ask(key: string, question: Question): Promise<DnsAnswer> {
     const running = this.#inFlight.get(key);
     if (running !== undefined) return this.#told(running, question, "merged");
-    const obstacle = this.#obstacle();
+    const zone = ownerZone(question.name);
+    const obstacle = this.#closed ? CLOSED : this.#zones.obstacle(zone);
     if (obstacle !== undefined) return this.#told(this.#unasked(key, question, obstacle), question, "local");
-    const asked = this.#askServers(key, question);
+    const asked = this.#askServers(key, question, zone);
     this.#inFlight.set(key, asked);
     return this.#told(asked, question, "servers");
   }
 
-  async #askServers(key: string, question: Question): Promise<DnsAnswer> {
+  async #askServers(key: string, question: Question, zone: string): Promise<DnsAnswer> {
+    this.#zones.asked(zone);
     try {
       const old = this.#cache.getStale(key, this.#now());
       const patience = old === undefined ? this.#total : Math.min(STALE_PATIENCE, this.#total);
-      return this.#remember(key, question, await this.#lookup.find(question, patience));
+      const outcome = await this.#lookup.find(question, patience);
+      this.#note(zone, outcome);
+      return this.#remember(key, question, outcome);
     } finally {
+      this.#zones.ended(zone);
       this.#inFlight.delete(key);
     }
+  }
+
+  #note(zone: string, outcome: Found | Failure): void {
+    if (outcome.says !== "failure") return this.#zones.answered(zone);
+    if (outcome.code === "ETIMEOUT") this.#zones.timedOut(zone);
+    // Where no server can be reached, nobody has asked the zone.
+    else if (outcome.code !== "ECONNREFUSED") this.#zones.answered(zone);
   }
 
   /** @throws DnsError */
@@ -142,16 +158,6 @@ export class Resolver implements Dns {
     const instead = this.#cache.fail(key, error, this.#now());
     if (instead instanceof DnsError) throw instead;
     return instead;
-  }
-
-  /**
-   * Why nobody can be asked. Past the limit a question is refused at once: in a queue it would only grow too old for
-   * whoever asks, and what the servers cannot keep up with would be asked later and by more.
-   */
-  #obstacle(): Failure | undefined {
-    if (this.#closed) return failure("ECONNREFUSED", "the resolver is closed");
-    if (this.#inFlight.size < this.#limit) return undefined;
-    return failure("ETIMEOUT", `${this.#limit} other questions wait for their answers`);
   }
 
   #unasked(key: string, question: Question, obstacle: Failure): Promise<DnsAnswer> {

@@ -9,6 +9,9 @@ import type { DnsServer } from "./servers.ts";
 /** Octets of the length before each message (RFC 1035 §4.2.2). */
 const PREFIX = 2;
 
+/** Connections at a time: each is a descriptor, and clients need those more. */
+const CONNECTIONS = 500;
+
 /** Connections to one server. */
 export class Tcp {
   readonly #server: DnsServer;
@@ -22,6 +25,7 @@ export class Tcp {
 
   /** Sends a query and waits for its answer; whatever else comes is a failure. */
   ask<T>(query: Query<T>): Promise<T | Failure> {
+    if (this.#open.size >= CONNECTIONS) return Promise.resolve(FULL);
     setId(query.bytes, Math.floor(this.#random() * 0x1_0000));
     return new Promise((resolve) => {
       const socket = connect({ ...this.#server, noDelay: true });
@@ -51,6 +55,7 @@ export class Tcp {
 }
 
 const SILENCE = failure("ETIMEOUT", "no answer in time over TCP");
+const FULL = failure("ECONNREFUSED", `${CONNECTIONS} other questions wait over TCP`);
 const TORN = failure("EBADRESP", "it closed the TCP connection before its answer was whole");
 const NO_ANSWER = failure("EBADRESP", "what it sent over TCP is no answer to the question");
 

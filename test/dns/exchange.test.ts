@@ -255,6 +255,29 @@ describe("an answer that is cut short is asked for over TCP", () => {
     }),
   );
 
+  test(
+    "on 500 connections at a time, whose silence is no fault of the zone that finds none",
+    scene(async (scene) => {
+      const server = await scene.server(short(() => {}));
+      const resolver = scene.resolver([server]);
+      const lookups: Promise<unknown>[] = [];
+      for (let i = 0; i < 500; i++) {
+        lookups.push(failureOf(resolver.resolve(`a.${i}.example`, "A")));
+        if (lookups.length % 50 === 0) await server.queries(2 * lookups.length);
+      }
+      for (let i = 0; i < 6; i++) {
+        const failure = await failureOf(resolver.resolve(`${i}.other.example`, "A"));
+        expect(failure.code).toBe("ECONNREFUSED");
+        expect(failure.message).toContain("500 other questions wait over TCP");
+      }
+      server.script = (asked) => asked.address(GOOD);
+      const others = ["a", "b"].map((label) => resolver.resolve(`${label}.other.example`, "A"));
+      expect((await Promise.all(others)).map(({ status }) => status)).toEqual(["ok", "ok"]);
+      resolver.close();
+      await Promise.all(lookups);
+    }),
+  );
+
   test.each<[string, (asked: Asked) => void, string]>([
     ["that is closed before an octet", (asked) => asked.connection!.end(), "closed the TCP connection"],
     [

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { canonicalV6, plainAddress } from "../../src/dns/address.ts";
-import { isWithin, plainName } from "../../src/dns/name.ts";
+import { isWithin, ownerZone, plainName } from "../../src/dns/name.ts";
 
 const LABEL = "a".repeat(63);
 /** 253 octets of text: 255 on the wire. */
@@ -96,4 +96,27 @@ describe("an IPv6 address is written as RFC 5952 has it", () => {
 test("an address is compared without its zone", () => {
   expect(plainAddress("fe80::0:1%eth0")).toBe("fe80::1");
   expect(plainAddress("192.0.2.53")).toBe("192.0.2.53");
+});
+
+describe("the owner of a name is known by", () => {
+  test.each([
+    ["org", "org"],
+    ["example.org", "example.org"],
+    ["e1.slow.example", "slow.example"],
+    ["a.b.c.d.example.org", "example.org"],
+    ["9.113.0.203.bl.example", "bl.example"],
+    ["www.example.co.uk", "example.co.uk"],
+    ["example.co.uk", "example.co.uk"],
+    ["co.uk", "co.uk"],
+    ["a.b.example.de", "example.de"],
+    ["a.b.com.example", "com.example"],
+    ["9.113.0.203.in-addr.arpa", "0.203.in-addr.arpa"],
+    ["203.in-addr.arpa", "203.in-addr.arpa"],
+    ["in-addr.arpa", "in-addr.arpa"],
+    ["not-in-addr.arpa", "not-in-addr.arpa"],
+    [`${"0.".repeat(24)}8.b.d.0.1.0.0.2.ip6.arpa`, "8.b.d.0.1.0.0.2.ip6.arpa"],
+    ["0.0.2.ip6.arpa", "0.0.2.ip6.arpa"],
+  ])("%s: %s", (name, zone) => {
+    expect(ownerZone(name)).toBe(zone);
+  });
 });
