@@ -136,19 +136,13 @@ export class Resolver implements Dns {
       const old = this.#cache.getStale(key, this.#now());
       const patience = old === undefined ? this.#total : Math.min(STALE_PATIENCE, this.#total);
       const outcome = await this.#lookup.find(question, patience);
-      this.#note(zone, outcome);
+      if (outcome.says === "failure" && outcome.code === "ETIMEOUT") this.#zones.timedOut(zone);
+      else this.#zones.answered(zone);
       return this.#remember(key, question, outcome);
     } finally {
       this.#zones.ended(zone);
       this.#inFlight.delete(key);
     }
-  }
-
-  #note(zone: string, outcome: Found | Failure): void {
-    if (outcome.says !== "failure") return this.#zones.answered(zone);
-    if (outcome.code === "ETIMEOUT") this.#zones.timedOut(zone);
-    // Where no server can be reached, nobody has asked the zone.
-    else if (outcome.code !== "ECONNREFUSED") this.#zones.answered(zone);
   }
 
   /** @throws DnsError */

@@ -67,11 +67,12 @@ export class Zones {
     else this.#waiting.set(zone, waiting);
   }
 
-  /** Something was said in time, be it SERVFAIL: nobody waits for long. */
+  /** A question came to something in time, be it SERVFAIL: what nobody waits for takes no room. */
   answered(zone: string): void {
     this.#timeouts.delete(zone);
   }
 
+  /** Nothing came of a question. */
   timedOut(zone: string): void {
     const now = this.#now();
     const count = this.#lately(zone, now) + 1;
