@@ -27,6 +27,8 @@ export function redisStore(target: RedisTarget, { onState }: { readonly onState:
 /** What runs commands and scripts; each rejects with a StoreError that tells the deed. */
 export interface RedisCalls {
   command(deed: string, name: string, args: readonly string[]): Promise<unknown>;
+  /** The same, where nobody waits for the answer. */
+  later(deed: string, name: string, args: readonly string[]): Promise<unknown>;
   script(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown>;
   close(): void;
 }
@@ -107,7 +109,7 @@ export class RedisStore implements Store {
   }
 
   async release(key: string, holder: string): Promise<void> {
-    await this.#client.command(DEEDS.release, "zrem", [this.#lease(key), holder]);
+    await this.#client.later(DEEDS.release, "zrem", [this.#lease(key), holder]);
   }
 
   // deno-lint-ignore require-await -- what cannot be closed is a rejection

@@ -17,6 +17,9 @@ import { SCRIPTS } from "./scripts.ts";
 export type OnState = (state: "ready" | "lost", detail: string) => void;
 export type ScriptName = keyof typeof SCRIPTS;
 
+/** Milliseconds that a command waits for company. */
+const LATE = 5;
+
 const LOST = "the connection to Redis was lost";
 
 /** Commands and scripts over one Redis, whatever it consists of. */
@@ -25,6 +28,9 @@ export class RedisClient {
   readonly #timeout: number;
   readonly #onState: OnState;
   #state: "ready" | "lost" | "closed" | undefined;
+  /** What waits for the next command. */
+  readonly #late: (() => void)[] = [];
+  #lateTimer: ReturnType<typeof setTimeout> | undefined;
   /** It is connected, and in its database. */
   #usable = false;
   /** Why it is away. */
@@ -69,17 +75,37 @@ export class RedisClient {
     return this.#send(deed, new StoreCommand(name, args));
   }
 
+  /**
+   * A command whose answer nobody is waiting for: it goes together with the next one, or after a moment. A write of its
+   * own would cost more than all the rest of it.
+   * @throws StoreError (as a rejection)
+   */
+  later(deed: string, name: string, args: readonly string[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#late.push(() => void this.#send(deed, new StoreCommand(name, args)).then(resolve, reject));
+      this.#lateTimer ??= setTimeout(() => this.#sendLate(), LATE);
+    });
+  }
+
+  #sendLate(): void {
+    clearTimeout(this.#lateTimer);
+    this.#lateTimer = undefined;
+    for (const send of this.#late.splice(0)) send();
+  }
+
   /** @throws StoreError (as a rejection) */
   script(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     return this.#send(deed, new ScriptCommand(scripts[name], keys, args));
   }
 
   close(): void {
+    this.#sendLate();
     this.#state = "closed";
     this.#client.disconnect();
   }
 
   async #send(deed: string, command: StoreCommand): Promise<unknown> {
+    if (this.#late.length > 0) this.#sendLate();
     if (this.#state === "closed") throw new StoreError(deed, "it is closed");
     // ioredis would queue some operations of a cluster that is away without limit.
     if (!this.#usable || this.#client.status !== "ready") {

@@ -101,6 +101,10 @@ class Frozen implements RedisCalls {
     return await this.#call(deed, name, ...args);
   }
 
+  later(deed: string, name: string, args: readonly string[]): Promise<unknown> {
+    return this.command(deed, name, args);
+  }
+
   async script(deed: string, name: keyof typeof SCRIPTS, keys: readonly string[], args: readonly string[]) {
     const lua = SCRIPTS[name].replace(CLOCK, `local now = ${this.#now}\n`);
     return await this.#call(deed, "eval", lua, String(keys.length), ...keys, ...args);
