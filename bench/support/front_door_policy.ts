@@ -21,7 +21,7 @@ export default definePolicy(({ relayDomains, dnsbl: sites, ...environment }) => 
     rateLimit({
       limits: [
         { name: "connections", per: "client", of: "connections", rate: never },
-        { name: "errors", per: "client", of: "errors", rate: never },
+        { name: "errors", per: "client", of: "errors", rate: never, action: "score" },
         { name: "recipients", per: "client", of: "recipients", rate: never },
       ],
       concurrency: [{ per: "client", most: 1000 }],
