@@ -2,7 +2,7 @@
  * `policies/front_door.ts` for a benchmark: the same plugins in the same order with the same defaults, but a greylist of
  * one second, so that triplets can be made known, and limits that are counted and never reached.
  */
-import { atRcpt, definePolicy, isAllowed, parallel, threshold, unless } from "sallyport";
+import { atRcpt, definePolicy, isAllowed, isPostmaster, parallel, threshold, unless } from "sallyport";
 import { dnsbl } from "../../plugins/dnsbl/mod.ts";
 import { earlyTalker } from "../../plugins/early_talker/mod.ts";
 import { fcrdns } from "../../plugins/fcrdns/mod.ts";
@@ -34,6 +34,11 @@ export default definePolicy(({ relayDomains, dnsbl: sites, ...environment }) => 
       ),
     ),
     relayGate({ domains: relayDomains ?? [] }),
-    unless(isAllowed, tarpit(), threshold({ reject: 8 }), greylist({ delay: 1000 })),
+    unless(isAllowed, tarpit()),
+    unless(
+      (session) => isAllowed(session) || isPostmaster(session),
+      threshold({ reject: 8 }),
+      greylist({ delay: 1000 }),
+    ),
   ],
 }));
