@@ -57,6 +57,7 @@ export type { Observation, Outcome } from "./policy/observation.ts";
 export type { OptionsSchema } from "./policy/options.ts";
 export { definePlugin } from "./policy/plugin.ts";
 export type { Handlers, NoStranger, Plugin, PluginBody, PluginFactory, StageIo } from "./policy/plugin.ts";
+export { Remembered, TimedDns } from "./policy/remembered.ts";
 export {
   atRcpt,
   type Group,

@@ -45,6 +45,8 @@ export class Health {
   readonly #name: string;
   readonly #kinds: readonly Kind[];
   readonly #faults = new Map<Kind, string>();
+  /** Called when a fault appears or goes. */
+  changed = (): void => {};
   /** Set while the first test is under way: nothing is known before. */
   first: Promise<void> | undefined;
   #begun = false;
@@ -91,9 +93,16 @@ export class Health {
   }
 
   #note(kind: Kind, fault: string, { log }: TestIo): void {
-    if (fault === SOUND) this.#passed = true;
-    if (fault !== SOUND) return void this.#faults.set(kind, fault);
-    if (!this.#faults.delete(kind) || this.#faults.size > 0) return;
+    if (fault !== SOUND) {
+      const isNew = !this.#faults.has(kind);
+      this.#faults.set(kind, fault);
+      if (isNew) this.changed();
+      return;
+    }
+    this.#passed = true;
+    if (!this.#faults.delete(kind)) return;
+    this.changed();
+    if (this.#faults.size > 0) return;
     log.info(`DNS list ${this.#name} is used again: it has passed its test`, { zone: this.#name });
   }
 }

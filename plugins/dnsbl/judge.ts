@@ -13,13 +13,15 @@ import {
   type FindingKey,
   found,
   type Io,
-  note,
   type Opinion,
   type Refusal,
   reject,
+  Remembered,
   score,
+  TimedDns,
 } from "sallyport";
-import { askAll, type Outcome, type Query } from "./question.ts";
+import { type Outcomes, outcomesOf } from "./outcome.ts";
+import { askAll, type Query } from "./question.ts";
 import { accusers, type Listing, reasonOf, refusalText } from "./reply.ts";
 import { Troubles } from "./troubles.ts";
 
@@ -32,28 +34,66 @@ export interface Terms {
   readonly reasonTimeout: number;
 }
 
+const NOT_LISTED: DnsblFinding = Object.freeze({ score: 0, lists: [] });
+
 export class Judge {
   readonly #terms: Terms;
   /** This plugin's own listings: another one's beside it are its own affair. */
   readonly #listings: FindingKey<readonly Listing[]> = finding("dnsbl-listings");
   readonly #troubles = new Troubles();
+  /** New whenever the health of a zone changes: what was found out before does not hold any more. */
+  #known = new Remembered<Outcomes>();
+  /** By name and zone; "" where the list says nothing. */
+  readonly #reasons = new Remembered<string>();
+  /** What most clients come to. */
+  readonly #clean: readonly Action[] = [found(this.#listings, []), found(DNSBL, NOT_LISTED)];
 
   constructor(terms: Terms) {
     this.#terms = terms;
   }
 
-  /** Asks, and says what follows. */
-  async judge(session: ConnectFacts, queries: readonly Query[], io: Io): Promise<Opinion> {
-    const outcomes = await askAll(queries, io);
-    const notes = outcomes.flatMap((outcome) => this.#tell(outcome, io));
-    const fresh = outcomes.flatMap(listing);
+  /** A zone has failed its test, or has passed it again. */
+  healthChanged(): void {
+    this.#known = new Remembered();
+  }
+
+  /**
+   * Asks, and says what follows; at once where that was asked lately.
+   * @param about what is asked about: the same text, the same questions
+   */
+  judge(
+    session: ConnectFacts,
+    about: string,
+    questions: () => readonly Query[],
+    io: Io,
+  ): Opinion | Promise<Opinion> {
+    const known = this.#known.get(about, io.now());
+    if (known !== undefined) return this.#weigh(session, known, io);
+    const queries = questions();
+    return queries.length === 0 ? undefined : this.#ask(session, about, queries, io);
+  }
+
+  async #ask(session: ConnectFacts, about: string, queries: readonly Query[], io: Io): Promise<Opinion> {
+    const known = this.#known;
+    const began = io.now();
+    const dns = new TimedDns(io.dns);
+    const outcomes = outcomesOf(await askAll(queries, { dns, after: io.after }));
+    known.keep(about, outcomes, dns.ttl, began);
+    return this.#weigh(session, outcomes, io);
+  }
+
+  #weigh(session: ConnectFacts, outcomes: Outcomes, io: Io): Opinion | Promise<Opinion> {
+    outcomes.tell(this.#troubles, io);
+    const { listings: fresh, notes } = outcomes;
     const before = session.findings.get(this.#listings);
-    if (fresh.length === 0 && before !== undefined) return notes;
+    if (fresh.length === 0) {
+      if (before !== undefined) return notes;
+      if (notes.length === 0 && session.findings.get(DNSBL) === undefined) return this.#clean;
+    }
     const all = [...before ?? [], ...fresh];
     const against = accusers(all);
     const verdict = this.#verdict(fresh, sum(all));
-    const reason = verdict && await reasonOf(against[0]!, io, this.#terms.reasonTimeout);
-    return [
+    const parts = (reason?: string): Opinion => [
       ...notes,
       found(this.#listings, all),
       found(DNSBL, merged(session.findings.get(DNSBL), fresh, { of: against[0], reason })),
@@ -61,21 +101,25 @@ export class Judge {
       ...this.#allowed(all),
       verdict?.(refusalText(against, reason)),
     ];
+    if (verdict === undefined) return parts();
+    const reason = this.#reason(against[0]!, io);
+    return reason instanceof Promise ? reason.then(parts) : parts(reason);
   }
 
-  /** A word for the trail about each zone that had something to say, and about each that should have had. */
-  #tell({ query: { zone }, said }: Outcome, io: Io): Action[] {
-    if (said === undefined) return [];
-    if (said === "skipped") {
-      io.count("dnsbl_skipped", { zone: zone.shown });
-      return [note(zone.shown, "skipped")];
-    }
-    if ("error" in said) {
-      this.#troubles.tell(zone, said, io);
-      return [note(zone.shown, said.error)];
-    }
-    io.count("dnsbl_listed", { zone: zone.shown });
-    return [note(zone.shown, said.answers.join(" "))];
+  /** Undefined where the list says nothing, or says it too late. */
+  #reason(against: Listing, io: Io): string | undefined | Promise<string | undefined> {
+    const patience = this.#terms.reasonTimeout;
+    if (patience === 0) return undefined;
+    const { name, zone } = against.query;
+    const key = `${name}.${zone.zone}`;
+    const known = this.#reasons.get(key, io.now());
+    if (known !== undefined) return known === "" ? undefined : known;
+    const began = io.now();
+    const dns = new TimedDns(io.dns);
+    return reasonOf(against, { dns, after: io.after }, patience).then((reason) => {
+      this.#reasons.keep(key, reason ?? "", dns.ttl, began);
+      return reason;
+    });
   }
 
   /** What makes the refusal; nothing where this stage has not added to the sum. */
@@ -99,11 +143,6 @@ export class Judge {
     const names = all.filter(({ listed }) => listed.weight < 0).map(({ query }) => query.zone.shown);
     return [found(ALLOWED, `on ${names.join(", ")}`)];
   }
-}
-
-function listing({ query, said }: Outcome): Listing[] {
-  if (said === undefined || said === "skipped" || "error" in said) return [];
-  return [{ query, listed: said }];
 }
 
 function sum(listings: readonly Listing[]): number {

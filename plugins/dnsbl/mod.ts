@@ -11,7 +11,6 @@ import {
   isAllowed,
   isPrivateAddress,
   type MailFacts,
-  type Opinion,
   type Plugin,
   type PluginBody,
   type PluginFactory,
@@ -55,10 +54,11 @@ function zonesOf(given: Given): { readonly zones: AskedZone[]; readonly mistakes
   const health = new Map<string, Health>();
   const asked = zones.map((zone): AskedZone => {
     const shown = names.get(zone.zone) ?? zone.zone;
-    if (!zone.selfTest) return { ...zone, shown, health: undefined };
+    const label = { zone: shown };
+    if (!zone.selfTest) return { ...zone, shown, label, health: undefined };
     const key = `${zone.of === "client" ? "address" : "name"} ${zone.zone}`;
     if (!health.has(key)) health.set(key, new Health(zone.zone, shown, zone.of !== "client"));
-    return { ...zone, shown, health: health.get(key)! };
+    return { ...zone, shown, label, health: health.get(key)! };
   });
   return { zones: asked, mistakes: [...mistakes, ...strangers(given, zones), ...thresholds(given)] };
 }
@@ -81,26 +81,32 @@ const RETEST_SOON = 300_000;
 /** Only the stages at which a list is asked have a handler. */
 function body(given: Given, zones: readonly AskedZone[]): PluginBody {
   const judge = new Judge(given);
-  const ask = (session: ConnectFacts, queries: readonly Query[], io: Io): Opinion | Promise<Opinion> =>
-    queries.length === 0 || isAllowed(session) ? undefined : judge.judge(session, queries, io);
+  for (const { health } of zones) if (health !== undefined) health.changed = () => judge.healthChanged();
+  const ask = (session: ConnectFacts, about: string, queries: () => readonly Query[], io: Io) =>
+    isAllowed(session) ? undefined : judge.judge(session, about, queries, io);
   const about = (subject: Subject) => zones.filter(({ of }) => of === subject);
   const [client, helo, sender, reverse] = [about("client"), about("helo"), about("sender"), about("reverse")];
 
+  const clientQueries = (host: string) => {
+    const name = reversedAddress(host);
+    if (name === undefined || (given.privateAddresses === "skip" && isPrivateAddress(host))) return [];
+    return queriesOf(client, name, host.includes(":") ? "ipv6" : "ipv4");
+  };
+
   const connect = (session: ConnectFacts, io: ConnectIo) => {
     const { host } = session.client;
-    const name = reversedAddress(host);
-    if (name === undefined || (given.privateAddresses === "skip" && isPrivateAddress(host))) return undefined;
-    return ask(session, queriesOf(client, name, host.includes(":") ? "ipv6" : "ipv4"), io);
+    return ask(session, host, () => clientQueries(host), io);
   };
-  const greeted = (session: HeloFacts, io: Io) =>
-    ask(session, [
-      ...byName(helo, listable(session.helo)),
-      ...byName(reverse, listable(session.findings.get(REVERSE)?.name ?? "")),
-    ], io);
-  const mail = (session: MailFacts, io: Io) =>
-    session.user === undefined
-      ? ask(session, byName(sender, listable(session.reversePath.domain)), io)
-      : undefined;
+  const greeted = (session: HeloFacts, io: Io) => {
+    const name = session.findings.get(REVERSE)?.name ?? "";
+    const queries = () => [...byName(helo, listable(session.helo)), ...byName(reverse, listable(name))];
+    return ask(session, `helo\n${name}\n${session.helo}`, queries, io);
+  };
+  const mail = (session: MailFacts, io: Io) => {
+    const { domain } = session.reversePath;
+    const queries = () => byName(sender, listable(domain));
+    return session.user === undefined ? ask(session, `mail\n${domain}`, queries, io) : undefined;
+  };
 
   return {
     onError: given.onError,

@@ -17,6 +17,8 @@ export interface Query {
 export interface AskedZone extends Zone {
   /** What logs, metrics and clients are told: it hides a key in the zone. */
   readonly shown: string;
+  /** Of metrics. */
+  readonly label: { readonly zone: string };
   /** Undefined: it is used untested. */
   readonly health: Health | undefined;
 }

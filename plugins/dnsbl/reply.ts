@@ -41,14 +41,13 @@ export function refusalText(against: readonly Listing[], reason: string | undefi
 
 /**
  * What a list says why, as one line of printable ASCII; undefined where it says nothing in time.
- * @param patience milliseconds; 0: it is not asked
+ * @param patience milliseconds
  */
 export async function reasonOf(
   { query }: Listing,
   io: Pick<Io, "dns" | "after">,
   patience: number,
 ): Promise<string | undefined> {
-  if (patience === 0) return undefined;
   try {
     const answer = await within(io, patience, io.dns.resolve(`${query.name}.${query.zone.zone}`, "TXT"));
     const reason = plainText(answer?.records[0]?.join("") ?? "");

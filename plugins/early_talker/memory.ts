@@ -2,7 +2,7 @@
  * Clients that have passed, by address: in the store for all, and for a while in this process, so that a busy client
  * costs no question. A store that is away forgets nobody whom this process knows, and stops nobody.
  */
-import { type Io, StoreError } from "sallyport";
+import { type Io, Remembered, type Store, StoreError } from "sallyport";
 
 /** Milliseconds for which this process believes what it knows. */
 const LOCAL = 600_000;
@@ -19,13 +19,22 @@ export class Memory {
     this.#ttl = ttl;
   }
 
-  /** Whether a client has passed. */
-  async knows(client: string, io: Io): Promise<boolean> {
+  /** Whether a client has passed; at once where it came lately. */
+  knows(client: string, io: Io): boolean | Promise<boolean> {
+    return latelyKnown(io.local).get(client, io.now()) ?? this.#ask(client, io);
+  }
+
+  async #ask(client: string, io: Io): Promise<boolean> {
     const key = keyOf(client);
-    if (await io.local.get(key) !== undefined) return true;
+    const until = await io.local.get(key);
+    if (until !== undefined) {
+      const now = io.now();
+      latelyKnown(io.local).keep(client, true, Number(until) - now, now);
+      return true;
+    }
     const passed = await this.#try(io, () => io.store.get(key));
     if (passed === undefined) return false;
-    await this.#keepLocally(key, io, Number(passed) - io.now());
+    await this.#keepLocally(client, io, Number(passed) - io.now());
     return true;
   }
 
@@ -34,7 +43,7 @@ export class Memory {
     const key = keyOf(client);
     // Of a session with several messages, and of sessions side by side, one says so.
     if (await io.local.get(key) !== undefined) return;
-    await this.#keepLocally(key, io, this.#ttl);
+    await this.#keepLocally(client, io, this.#ttl);
     await this.#try(io, () => io.store.set(key, String(io.now() + this.#ttl), this.#ttl));
   }
 
@@ -43,12 +52,14 @@ export class Memory {
     const key = keyOf(client);
     if (await io.local.get(key) === undefined) return;
     await io.local.delete(key);
+    latelyKnown(io.local).forget(client);
     await this.#try(io, () => io.store.delete(key));
   }
 
-  /** Not for longer than the pass itself holds. */
-  async #keepLocally(key: string, io: Io, left: number): Promise<void> {
-    if (left > 0) await io.local.set(key, "1", Math.min(LOCAL, left));
+  /** Until when, and not for longer than the pass itself holds. */
+  async #keepLocally(client: string, io: Io, left: number): Promise<void> {
+    const ms = Math.min(LOCAL, left);
+    if (ms > 0) await io.local.set(keyOf(client), String(io.now() + ms), ms);
   }
 
   async #try<T>(io: Io, work: () => Promise<T>): Promise<T | undefined> {
@@ -64,6 +75,15 @@ export class Memory {
       return undefined;
     }
   }
+}
+
+/** What each process's own store was found to know, for all who use it. */
+const LATELY = new WeakMap<Store, Remembered<true>>();
+
+function latelyKnown(local: Store): Remembered<true> {
+  let known = LATELY.get(local);
+  if (known === undefined) LATELY.set(local, known = new Remembered());
+  return known;
 }
 
 function keyOf(client: string): string {

@@ -78,11 +78,13 @@ class Porter {
   }
 
   receive(session: ConnectFacts, io: ConnectIo): Opinion | Promise<Opinion> {
-    return this.#isExempt(session) ? undefined : this.#hold(session, io);
+    if (this.#isExempt(session)) return undefined;
+    const known = this.#memory.knows(session.client.host, io);
+    return known === true ? undefined : this.#hold(known, session, io);
   }
 
-  async #hold(session: ConnectFacts, io: ConnectIo): Promise<Opinion> {
-    if (await this.#memory.knows(session.client.host, io)) return undefined;
+  async #hold(known: boolean | Promise<boolean>, session: ConnectFacts, io: ConnectIo): Promise<Opinion> {
+    if (await known) return undefined;
     const { wait, teaser = `${session.hostname} ESMTP` } = this.#terms;
     const silent = await io.silence(wait, teaser === "" ? undefined : teaser);
     io.count("early_talker_holds", { outcome: silent ? "silent" : "spoke" });

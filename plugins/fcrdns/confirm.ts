@@ -61,13 +61,16 @@ class Search {
 
   get finding(): ReverseFinding {
     const names = this.#names;
-    if (names === undefined) return { status: "temperror", names: [], name: undefined };
+    if (names === undefined) return TEMPERROR;
     const name = names.find((_, i) => this.#back[i] === true);
     if (name !== undefined) return { status: "pass", names, name };
-    if (!this.#any) return { status: "none", names, name };
+    if (!this.#any) return NONE;
     return { status: names.some((_, i) => this.#back[i] === undefined) ? "temperror" : "fail", names, name };
   }
 }
+
+const TEMPERROR: ReverseFinding = Object.freeze({ status: "temperror", names: [], name: undefined });
+const NONE: ReverseFinding = Object.freeze({ status: "none", names: [], name: undefined });
 
 /** An answer; undefined where the DNS could not be asked. */
 async function known<T extends "PTR" | "A" | "AAAA">(

@@ -3,36 +3,24 @@
  * those of dynamic addresses. Finds, and judges as little as it is told to.
  */
 import {
-  type Action,
   type ConnectFacts,
   type ConnectIo,
-  defer,
   definePlugin,
-  finding,
-  type FindingKey,
-  found,
   isAllowed,
   isPrivateAddress,
-  note,
   type OnError,
   type Opinion,
   type PluginFactory,
   readNetwork,
-  reject,
-  REVERSE,
-  type ReverseFinding,
-  score,
-  type Verdict,
+  Remembered,
+  TimedDns,
 } from "sallyport";
 import { options, z } from "sallyport/schema";
 import { confirm } from "./confirm.ts";
 import { genericName } from "./generic_name.ts";
+import { type Names, opinionOf, type ReverseAction } from "./outcome.ts";
 
-/** The client's name looks like one that a provider gives to thousands; the value says why. */
-export const GENERIC_NAME: FindingKey<string> = finding("generic-name");
-
-/** What an outcome brings about: nothing, points for `threshold`, 5yz, 4yz. */
-export type ReverseAction = "off" | "reject" | "defer" | { readonly score: number };
+export { GENERIC_NAME, type ReverseAction } from "./outcome.ts";
 
 /** What `fcrdns` can be told. */
 export interface FcrdnsOptions {
@@ -83,56 +71,41 @@ const SCHEMA = options({
 
 /** Finds out what the client's address is called, and whether by right. */
 export const fcrdns: PluginFactory<FcrdnsOptions> = definePlugin("fcrdns", SCHEMA, (given) => {
-  const judged = (session: ConnectFacts, octets: Uint8Array, reverse: ReverseFinding, io: ConnectIo) => {
-    const spared = isAllowed(session);
-    const { status, names, name = names[0] } = reverse;
-    const generic = name === undefined ? undefined : genericName(name, octets);
-    io.count("fcrdns_results", { result: status });
-    if (generic !== undefined) io.count("fcrdns_generic");
-    return [
-      found(REVERSE, reverse),
-      note("reverse", name === undefined ? status : `${status} ${name}`),
-      spared || status === "permerror" ? undefined : doing(given[status], TEXTS[status]),
-      ...(generic === undefined ? [] : [
-        found(GENERIC_NAME, generic),
-        note("generic", generic),
-        spared ? undefined : doing(given.generic, TEXTS.generic),
-      ]),
-    ];
+  /** By address. */
+  const known = new Remembered<Names>();
+  const tell = (called: Names, session: ConnectFacts, io: ConnectIo) => {
+    io.count("fcrdns_results", RESULTS[called.reverse.status]);
+    if (called.generic !== undefined) io.count("fcrdns_generic");
+    return opinionOf(called, given, isAllowed(session));
+  };
+  const ask = async (octets: Uint8Array, session: ConnectFacts, io: ConnectIo): Promise<Opinion> => {
+    const began = io.now();
+    const dns = new TimedDns(io.dns);
+    const reverse = await confirm(octets, { dns, after: io.after }, given);
+    const { names, name = names[0] } = reverse;
+    const called = { reverse, generic: name === undefined ? undefined : genericName(name, octets) };
+    known.keep(session.client.host, called, dns.ttl, began);
+    return tell(called, session, io);
   };
   return {
     onError: given.onError,
     connect(session: ConnectFacts, io: ConnectIo): Opinion | Promise<Opinion> {
-      const { client } = session;
-      const octets = given.privateAddresses === "check" || !isPrivateAddress(client.host)
-        ? readNetwork(client.host)?.octets
+      const { host } = session.client;
+      const called = known.get(host, io.now());
+      if (called !== undefined) return tell(called, session, io);
+      const octets = given.privateAddresses === "check" || !isPrivateAddress(host)
+        ? readNetwork(host)?.octets
         : undefined;
-      if (octets === undefined) return undefined;
-      return confirm(octets, io, given).then((reverse) => judged(session, octets, reverse, io));
+      return octets && ask(octets, session, io);
     },
   };
 });
 
-/** What a refused client is told (RFC 7372 §3.3), and what a score is for. */
-interface Words {
-  readonly code: "7.25" | "7.1";
-  readonly text: string;
-}
-
-const TEXTS: Readonly<Record<"pass" | "fail" | "none" | "temperror" | "generic", Words>> = {
-  pass: { code: "7.25", text: "The name of your address points back to it" },
-  fail: { code: "7.25", text: "No name of your address points back to it" },
-  none: { code: "7.25", text: "Your address has no name in the DNS" },
-  temperror: { code: "7.25", text: "The name of your address cannot be looked up now" },
-  generic: {
-    code: "7.1",
-    text: "The name of your address looks like that of a dynamic one: use your provider's relay",
-  },
-};
-
-function doing(action: ReverseAction, { code, text }: Words): Verdict | Action | undefined {
-  if (action === "off") return undefined;
-  if (action === "reject") return reject(`5.${code}`, text);
-  if (action === "defer") return defer(`4.${code}`, text);
-  return score(action.score, text);
-}
+/** Labels of the metric. */
+const RESULTS = {
+  pass: { result: "pass" },
+  fail: { result: "fail" },
+  none: { result: "none" },
+  temperror: { result: "temperror" },
+  permerror: { result: "permerror" },
+} as const;

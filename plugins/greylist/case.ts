@@ -15,6 +15,7 @@ import {
   type Opinion,
   type Path,
   type RcptFacts,
+  type Remembered,
   type Store,
 } from "sallyport";
 import { alignedDomain } from "./aligned.ts";
@@ -25,70 +26,85 @@ import { recipientOf, senderOf } from "./sender.ts";
 /** Nothing to say, which is not the same as nothing known. */
 const LET_IN: Opinion = [];
 
+/** Labels of the metric. */
+const REMEMBERED = { state: "remembered" };
+
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
 
-/** Extends the time for which the store remembers something. */
-type Renew = (store: Store) => Promise<unknown>;
+/** What all cases of a greylist share. */
+export interface Shared {
+  readonly terms: Terms;
+  /** The clients' networks, by address: what the store keeps in one place. */
+  readonly networks: Remembered<string>;
+  /** Senders as the greylist knows them, by mailbox. */
+  readonly senders: Remembered<string>;
+}
 
 export class Case {
-  readonly #io: Io;
+  readonly #terms: Terms;
   readonly #memory: Memory;
+  readonly #io: Io;
   readonly #now: number;
-  /** The client's network: what the store keeps in one place. */
+  /** The client's network. */
   readonly #group: string;
-  readonly #triplet: GreylistTriplet;
+  /** The triplet within its group. */
+  readonly #pair: string;
+  /** The triplet among all. */
+  readonly #key: string;
   /** What counts the passes of the sender's domain; undefined where nothing vouches for it. */
   #domain: string | undefined;
 
-  constructor(terms: Terms, memory: Memory, session: RcptFacts | DataFacts, recipient: Path, io: Io) {
-    const { delay, window, memory: remembered, passes, ipv4, ipv6 } = terms;
-    // Neither part can hold a tab.
-    const key = `${senderOf(session.reversePath)}\t${recipientOf(recipient)}`;
-    this.#io = io;
+  constructor(shared: Shared, memory: Memory, session: RcptFacts | DataFacts, recipient: Path, io: Io) {
+    const { terms, networks, senders } = shared;
+    const { client: { host }, reversePath } = session;
+    const now = this.#now = io.now();
+    this.#terms = terms;
     this.#memory = memory;
-    this.#now = io.now();
-    this.#group = `greylist:${clientPrefix(session.client.host, ipv4, ipv6)}`;
-    this.#triplet = { key, delay, window, memory: remembered, passes };
+    this.#io = io;
+    this.#group = networks.of(host, now, () => `greylist:${clientPrefix(host, terms.ipv4, terms.ipv6)}`);
+    const sender = senders.of(reversePath.mailbox, now, () => senderOf(reversePath));
+    // Neither part can hold a tab.
+    this.#pair = `${sender}\t${recipientOf(recipient)}`;
+    this.#key = `${this.#group}\t${this.#pair}`;
   }
 
-  /** The triplet, among all. */
-  get #key(): string {
-    return `${this.#group}\t${this.#triplet.key}`;
+  get #triplet(): GreylistTriplet {
+    const { delay, window, memory, passes } = this.#terms;
+    return { key: this.#pair, delay, window, memory, passes };
   }
 
   judge(session: RcptFacts | DataFacts): Opinion | Promise<Opinion> {
-    const known = this.#known(this.#key, this.#renewTriplet) ?? this.#known(this.#group, this.#renewTriplet);
+    const known = this.#known(this.#key) ?? this.#known(this.#group);
     if (known !== undefined) return known;
-    const domain = this.#triplet.passes > 0 ? alignedDomain(session) : undefined;
+    const domain = this.#terms.passes > 0 ? alignedDomain(session) : undefined;
     if (domain === undefined) return this.#ask();
     this.#domain = `greylist-domain:${domain}`;
-    return this.#known(this.#domain, this.#renewDomain) ?? this.#ask();
+    return this.#known(this.#domain) ?? this.#ask();
   }
 
-  #known(key: string, renew: Renew): Opinion {
+  #known(key: string): Opinion {
     if (!this.#memory.knows(key, this.#now)) return undefined;
-    this.#io.count("greylist", { state: "remembered" });
-    return this.#letIn(key, renew);
+    this.#io.count("greylist", REMEMBERED);
+    return this.#letIn(key);
   }
 
   async #ask(): Promise<Opinion> {
     const { store } = this.#io;
+    const { memory, passes } = this.#terms;
     const [answer, domainPasses] = await Promise.all([
       store.greylist(this.#group, this.#triplet),
-      this.#domain === undefined ? 0 : store.count(this.#domain, 0, this.#triplet.memory, true),
+      this.#domain === undefined ? 0 : store.count(this.#domain, 0, memory, true),
     ]);
     const waits = answer.state === "new" || answer.state === "early";
-    const state = waits && this.#domain !== undefined && domainPasses >= this.#triplet.passes
-      ? "domain"
-      : answer.state;
+    const state = waits && this.#domain !== undefined && domainPasses >= passes ? "domain" : answer.state;
     this.#io.count("greylist", { state });
     switch (state) {
       case "passed":
-        return this.#learnt(this.#key, this.#renewTriplet);
+        return this.#learnt(this.#key);
       case "allowed":
-        return this.#learnt(this.#group, this.#renewTriplet);
+        return this.#learnt(this.#group);
       case "domain":
-        return this.#learnt(this.#domain!, this.#renewDomain);
+        return this.#learnt(this.#domain!);
       case "matured":
         return [note("state", state), note("age", Math.round(answer.age / 1000)), this.#passes(answer.age)];
       default:
@@ -96,12 +112,13 @@ export class Case {
     }
   }
 
-  #learnt(key: string, renew: Renew): Opinion {
+  #learnt(key: string): Opinion {
     this.#memory.learn(key, this.#now);
-    return this.#letIn(key, renew);
+    return this.#letIn(key);
   }
 
-  #letIn(key: string, renew: Renew): Opinion {
+  /** @param key what is known: the triplet, its network or its domain */
+  #letIn(key: string): Opinion {
     const memory = this.#memory;
     if (!memory.needsRenewal(key, this.#now)) return LET_IN;
     return commit(async (io) => {
@@ -109,7 +126,7 @@ export class Case {
       // Others may have done it meanwhile.
       if (!memory.needsRenewal(key, now)) return;
       memory.renewed(key, now);
-      await renew(io.store);
+      await this.#renew(key, io.store);
     });
   }
 
@@ -134,7 +151,7 @@ export class Case {
   #pass(count: (io: Io) => void): Effect {
     return async (io) => {
       const { store } = io;
-      const { memory } = this.#triplet;
+      const { memory } = this.#terms;
       this.#memory.learn(this.#key, this.#now);
       this.#memory.renewed(this.#key, io.now());
       const [passes] = await Promise.all([
@@ -143,13 +160,15 @@ export class Case {
       ]);
       if (passes !== 1) return;
       count(io);
-      if (this.#domain !== undefined) await this.#renewDomain(store);
+      if (this.#domain !== undefined) await this.#renew(this.#domain, store);
     };
   }
 
-  readonly #renewTriplet: Renew = (store) => store.greylistPass(this.#group, this.#triplet);
-
-  readonly #renewDomain: Renew = (store) => store.count(this.#domain!, 1, this.#triplet.memory, true);
+  /** Extends the time for which the store remembers something. */
+  #renew(key: string, store: Store): Promise<unknown> {
+    if (key === this.#domain) return store.count(key, 1, this.#terms.memory, true);
+    return store.greylistPass(this.#group, this.#triplet);
+  }
 }
 
 /** How long mail was delayed, coarsely: the label of a metric. */

@@ -13,10 +13,11 @@ import {
   type PluginBody,
   type PluginFactory,
   type RcptFacts,
+  Remembered,
   SPF,
   type Store,
 } from "sallyport";
-import { Case } from "./case.ts";
+import { Case, type Shared } from "./case.ts";
 import { Memory } from "./memory.ts";
 import { type GreylistOptions, schema, type Terms } from "./options.ts";
 
@@ -32,12 +33,14 @@ export const greylist: PluginFactory<GreylistOptions> = definePlugin(
 class Greylist implements PluginBody {
   readonly onError: PluginBody["onError"];
   readonly #terms: Terms;
+  readonly #shared: Shared;
   /** One for each store: what is shadowed has its own. */
   readonly #memories = new WeakMap<Store, Memory>();
 
   constructor(terms: Terms) {
     this.onError = terms.onError;
     this.#terms = terms;
+    this.#shared = { terms, networks: new Remembered(), senders: new Remembered() };
   }
 
   rcpt(session: RcptFacts, io: Io): Opinion | Promise<Opinion> {
@@ -54,7 +57,7 @@ class Greylist implements PluginBody {
 
   #judge(session: RcptFacts | DataFacts, recipient: Path, io: Io): Opinion | Promise<Opinion> {
     if (this.#isExempt(session)) return undefined;
-    return new Case(this.#terms, this.#memory(io.store), session, recipient, io).judge(session);
+    return new Case(this.#shared, this.#memory(io.store), session, recipient, io).judge(session);
   }
 
   #isExempt(session: RcptFacts | DataFacts): boolean {

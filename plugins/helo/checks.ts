@@ -1,7 +1,7 @@
 /**
  * What there is to find out about a greeting: at once what it shows by itself, then what the DNS says of its name.
  */
-import { type HeloFacts, type Io, NetworkSet, REVERSE } from "sallyport";
+import { type Dns, finding, type FindingKey, type HeloFacts, NetworkSet, REVERSE } from "sallyport";
 import type { HeloActions, HeloFault } from "./faults.ts";
 import { lookUp } from "./look_up.ts";
 import { type Greeting, isReserved, oneForm, readGreeting } from "./reading.ts";
@@ -14,6 +14,9 @@ export interface HeloFinding {
   /** Whether the name is the client's, by its addresses or by the confirmed reverse name; undefined where unknown. */
   readonly matches: boolean | undefined;
 }
+
+/** Left at `helo`. */
+export const HELO: FindingKey<HeloFinding> = finding("helo");
 
 const LOOPBACK = new NetworkSet(["127.0.0.0/8", "::1"]);
 
@@ -29,18 +32,18 @@ export class Checks {
   }
 
   /** Only a look-up makes it a promise. */
-  see(session: HeloFacts, io: Io): HeloFinding | Promise<HeloFinding> {
+  see(session: HeloFacts, dns: Dns): HeloFinding | Promise<HeloFinding> {
     const greeting = readGreeting(session.helo);
     const faults = this.#faults(greeting, session);
     if (greeting.kind !== "name") return { faults, resolves: undefined, matches: undefined };
     const { name } = greeting;
     const isReverse = session.findings.get(REVERSE)?.name?.toLowerCase() === name || undefined;
     if (!this.#asksDns(faults)) return { faults, resolves: undefined, matches: isReverse };
-    return this.#lookedUp(name, oneForm(session.client.host) ?? "", isReverse, io);
+    return this.#lookedUp(name, oneForm(session.client.host) ?? "", isReverse, dns);
   }
 
-  async #lookedUp(name: string, client: string, isReverse: true | undefined, io: Io): Promise<HeloFinding> {
-    const { resolves, isClient } = await lookUp(name, client, io.dns);
+  async #lookedUp(name: string, client: string, isReverse: true | undefined, dns: Dns): Promise<HeloFinding> {
+    const { resolves, isClient } = await lookUp(name, client, dns);
     const matches = isReverse ?? (resolves === "temperror" ? undefined : isClient);
     return { faults: dnsFaults(resolves, matches), resolves, matches };
   }

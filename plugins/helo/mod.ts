@@ -4,26 +4,24 @@
  */
 import {
   definePlugin,
-  finding,
-  type FindingKey,
-  found,
   type Handlers,
+  type HeloFacts,
   type Io,
   NETWORK_FORMS,
-  note,
   type OnError,
   type PluginFactory,
   readNetwork,
+  Remembered,
+  REVERSE,
+  TimedDns,
 } from "sallyport";
 import { options, z } from "sallyport/schema";
-import { Checks, type HeloFinding } from "./checks.ts";
+import { Checks, HELO, type HeloFinding } from "./checks.ts";
 import { costs, type HeloAction } from "./faults.ts";
+import { type Report, Reports, told } from "./report.ts";
 
-export type { HeloFinding } from "./checks.ts";
+export { HELO, type HeloFinding } from "./checks.ts";
 export type { HeloAction, HeloFault } from "./faults.ts";
-
-/** Left at `helo`. */
-export const HELO: FindingKey<HeloFinding> = finding("helo");
 
 /** Each check says what a greeting that fails it costs. */
 export interface HeloOptions {
@@ -76,26 +74,40 @@ export const helo: PluginFactory<HeloOptions> = definePlugin(
   }),
   ({ ownNames, ownAddresses, judge, onError, ...actions }) => {
     const checks = new Checks(actions, ownNames, ownAddresses);
-    const tell = (seen: HeloFinding, io: Io) => {
-      for (const fault of seen.faults) io.count("faults", { fault });
-      return [
-        found(HELO, seen),
-        seen.faults.length > 0 ? note("faults", seen.faults.join(" ")) : undefined,
-        ...(judge === "helo" ? costs(seen.faults, actions) : []),
-      ];
+    const reports = new Reports((faults) => judge === "helo" ? costs(faults, actions) : []);
+    /** By all that the checks look at. */
+    const known = new Remembered<Report>();
+    const look = (key: string, session: HeloFacts, io: Io) => {
+      const began = io.now();
+      const dns = new TimedDns(io.dns);
+      const tell = (finding: HeloFinding) => {
+        const report = reports.of(finding);
+        known.keep(key, report, dns.ttl, began);
+        return told(report, io);
+      };
+      const finding = checks.see(session, dns);
+      return finding instanceof Promise ? finding.then(tell) : tell(finding);
     };
-    const atMail: Handlers["mail"] = ({ user, findings }) =>
-      user === undefined ? costs(findings.get(HELO)?.faults ?? [], actions) : undefined;
+    const atMail: Handlers["mail"] = ({ user, findings }) => {
+      const faults = findings.get(HELO)?.faults ?? [];
+      return user === undefined && faults.length > 0 ? costs(faults, actions) : undefined;
+    };
     return {
       onError,
       helo(session, io) {
-        const seen = checks.see(session, io);
-        return seen instanceof Promise ? seen.then((late) => tell(late, io)) : tell(seen, io);
+        const key = keyOf(session);
+        const report = known.get(key, io.now());
+        return report === undefined ? look(key, session, io) : told(report, io);
       },
       ...(judge === "mail" && { mail: atMail }),
     };
   },
 );
+
+/** A greeting holds no line end, and the rest is ours. */
+function keyOf({ client, local, hostname, helo, findings }: HeloFacts): string {
+  return `${client.host}\n${local.host}\n${hostname}\n${findings.get(REVERSE)?.name ?? ""}\n${helo}`;
+}
 
 function action(byDefault: HeloAction) {
   return z.union(

@@ -40,9 +40,12 @@ function readLiteral(helo: string): Greeting {
   return address ? { kind: "literal", address } : NEITHER;
 }
 
+/** What no address is without: most names can be told from one at a glance. */
+const ADDRESS = /^[0-9a-f:.]+$/i;
+
 /** An address in the one form in which two can be compared; undefined for what is none. */
 export function oneForm(address: string): string | undefined {
-  if (address.includes("/") || readNetwork(address) === undefined) return undefined;
+  if (!ADDRESS.test(address) || readNetwork(address) === undefined) return undefined;
   return clientPrefix(address, 32, 128).replace(/\/.*/, "");
 }
 

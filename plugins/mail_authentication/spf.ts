@@ -2,11 +2,10 @@
  * SPF: whether the owner of the sender's domain permits the client to use its name (RFC 7208).
  */
 import {
-  type Action,
   addHeader,
   type ConnectFacts,
   definePlugin,
-  type FindingKey,
+  finding,
   found,
   type HeloFacts,
   type Io,
@@ -15,20 +14,20 @@ import {
   type MailFacts,
   NETWORK_FORMS,
   NetworkSet,
-  note,
   type OnError,
   type PluginFactory,
   readNetwork,
+  Remembered,
   SPF,
   SPF_HELO,
-  type SpfFinding,
   type SpfResult,
 } from "sallyport";
 import { options, z } from "sallyport/schema";
 import type { SpfDecision } from "./mailauth.ts";
 import { receivedSpf } from "./received_spf.ts";
-import { heloIdentity, mailIdentity, type SpfIdentity } from "./spf_identity.ts";
+import { heloIdentity, mailIdentity } from "./spf_identity.ts";
 import { judgement, type SpfAction } from "./spf_judgement.ts";
+import { Reports } from "./spf_report.ts";
 import { SpfVerifier } from "./spf_verifier.ts";
 
 export type { SpfAction };
@@ -94,71 +93,67 @@ const schema = options({
  * or is on an allow list is not checked.
  */
 export const spf: PluginFactory<SpfOptions> = definePlugin("spf", schema, (given) => {
-  const networks = new NetworkSet(given.networks);
-  /** Who comes by a unix socket has a path for an address. */
-  const isSkipped = ({ client: { host } }: ConnectFacts) =>
-    /[^0-9a-f:.]/i.test(host) || (given.privateAddresses === "skip" && isPrivateAddress(host)) ||
-    networks.has(host);
-  const verifier = new SpfVerifier(given.timeout);
   /** What was decided at HELO, for MAIL. */
-  const decided = new WeakMap<SpfFinding, SpfDecision>();
+  const DECIDED = finding<SpfDecision>("spf-decided");
+  const networks = new NetworkSet(given.networks);
+  const skipped = new Remembered<boolean>();
+  /** Who comes by a unix socket has a path for an address. */
+  const isSkipped = ({ client: { host } }: ConnectFacts, now: number): boolean =>
+    skipped.of(
+      host,
+      now,
+      () =>
+        /[^0-9a-f:.]/i.test(host) || (given.privateAddresses === "skip" && isPrivateAddress(host)) ||
+        networks.has(host),
+    );
+  const verifier = new SpfVerifier(given.timeout);
+  const atHelo = new Reports(SPF_HELO, (_, decision) => [found(DECIDED, decision)]);
+  const atMail = new Reports(SPF, (identity, decision) => [
+    given.header ? addHeader("Received-SPF", receivedSpf(identity, decision)) : undefined,
+    judgement(identity, decision, actionOf(decision.result)),
+  ]);
+  const actionOf = (result: SpfResult): SpfAction =>
+    result === "pass" || result === "neutral" || result === "none" ? "off" : given[result];
 
   const helo = (session: HeloFacts, io: Io) => {
-    if (isAllowed(session) || isSkipped(session)) return undefined;
-    const identity = heloIdentity(session);
-    return after(verifier.verify(identity, io), (decision) => {
-      const finding = findingOf(identity, decision);
-      decided.set(finding, decision);
-      return told(SPF_HELO, finding, decision, io);
-    });
+    const now = io.now();
+    if (isAllowed(session) || isSkipped(session, now)) return undefined;
+    const subject = atHelo.subject(nameOf(session), now, () => heloIdentity(session));
+    return after(verifier.verify(subject.identity, io), (decision) => atHelo.of(subject, decision, io));
   };
 
   const mail = (session: MailFacts, io: Io) => {
     if (session.user !== undefined || isAllowed(session)) return undefined;
-    const finding = session.findings.get(SPF_HELO);
-    const greeting = finding && decided.get(finding);
+    const now = io.now();
+    const greeting = session.findings.get(DECIDED);
     // Whoever was checked at HELO is on none of the networks.
-    if (greeting === undefined && isSkipped(session)) return undefined;
-    const identity = mailIdentity(session);
+    if (greeting === undefined && isSkipped(session, now)) return undefined;
+    const name = `${nameOf(session)}\n${session.reversePath.mailbox}`;
+    const subject = atMail.subject(name, now, () => mailIdentity(session));
+    const { identity } = subject;
     if (identity.scope === "helo") {
-      return after(greeting ?? verifier.verify(identity, io), (decision) => atMail(identity, decision, io));
+      return after(
+        greeting ?? verifier.verify(identity, io),
+        (decision) => atMail.of(subject, decision, io),
+      );
     }
     const named = greeting?.result === "fail"
       ? judgement(heloIdentity(session), greeting, given.heloFail)
       : undefined;
     // Who may not use its own name need not be asked for another (RFC 7208 §2.4).
     if (named !== undefined && named.kind !== "score") return named;
-    return after(
-      verifier.verify(identity, io),
-      (decision) => [named, ...atMail(identity, decision, io)],
-    );
+    return after(verifier.verify(identity, io), (decision) => {
+      const parts = atMail.of(subject, decision, io);
+      return named === undefined ? parts : [named, ...parts];
+    });
   };
-
-  const atMail = (identity: SpfIdentity, decision: SpfDecision, io: Io) => [
-    ...told(SPF, findingOf(identity, decision), decision, io),
-    given.header ? addHeader("Received-SPF", receivedSpf(identity, decision)) : undefined,
-    judgement(identity, decision, actionOf(decision.result)),
-  ];
-  const actionOf = (result: SpfResult): SpfAction =>
-    result === "pass" || result === "neutral" || result === "none" ? "off" : given[result];
 
   return { onError: given.onError, mail, ...given.helo ? { helo } : {} };
 });
 
-function findingOf({ scope, domain }: SpfIdentity, { result }: SpfDecision): SpfFinding {
-  return { result, scope, domain };
-}
-
-/** The finding, the word for `explain`, the count. */
-function told(
-  key: FindingKey<SpfFinding>,
-  finding: SpfFinding,
-  { problem }: SpfDecision,
-  io: Io,
-): Action[] {
-  const { scope, result } = finding;
-  io.count("spf_results", { identity: scope, result });
-  return [found(key, finding), note(scope, problem === undefined ? result : `${result}: ${problem}`)];
+/** Of whoever greets; none of the parts can hold a line end. */
+function nameOf({ client, hostname, helo }: HeloFacts): string {
+  return `${client.host}\n${hostname}\n${helo}`;
 }
 
 /** What was decided at once makes no promise. */

@@ -39,10 +39,17 @@ export interface Drawn {
 export const NOTHING: Drawn = { over: [], delayed: [], taken: [], unknown: false };
 
 /** The rates of a group are one question to the store; several groups are asked at the same time. */
-export async function drawAll(draws: readonly Draw[], stores: Stores, io: Io): Promise<Drawn> {
-  const [{ group: first } = { group: "" }] = draws;
-  if (draws.every(({ group }) => group === first)) return await drawGroup(first, draws, stores, io);
-  const groups = Map.groupBy(draws, ({ group }) => group);
+export function drawAll(draws: readonly Draw[], stores: Stores, io: Io): Promise<Drawn> {
+  const { group } = draws[0]!;
+  if (draws.every((draw) => draw.group === group)) return drawGroup(group, draws, stores, io);
+  return drawGroups(Map.groupBy(draws, (draw) => draw.group), stores, io);
+}
+
+async function drawGroups(
+  groups: ReadonlyMap<string, readonly Draw[]>,
+  stores: Stores,
+  io: Io,
+): Promise<Drawn> {
   const each = await Promise.all([...groups].map(([group, own]) => drawGroup(group, own, stores, io)));
   const over = each.flatMap((drawn) => drawn.over);
   const taken = each.flatMap((drawn) => drawn.taken);
@@ -66,12 +73,7 @@ async function drawGroup(
     const told = await stores.ask(io, (store) => store.draw(group, rates));
     if (told === undefined) return { over, delayed: [], taken: [], unknown: true };
     const { answer, store } = told;
-    if (answer.allowed) {
-      over.push(...full(rest, answer));
-      const back = rest.filter(({ limit }) => limit.givesBack).map(({ rate }) => rate);
-      const taken = back.length === 0 ? [] : [{ store, group, rates: back }];
-      return { over, delayed: delaysOf(rest, answer), taken, unknown: false };
-    }
+    if (answer.allowed) return drawn(group, rest, over, answer, store);
     const { limit, rate } = rest[answer.limiting]!;
     over.push({ limit, rate, wait: answer.retryAfter });
     if (limit.refuses) break;
@@ -81,19 +83,26 @@ async function drawGroup(
   return { over, delayed: [], taken: [], unknown: false };
 }
 
-/** Limits that were only asked, and have no room for one more. */
-function full(draws: readonly Draw[], { remaining }: RateAnswer): Over[] {
-  return draws.flatMap(({ limit, rate }, i) =>
-    limit.of === "errors" && remaining[i] === 0 ? [{ limit, rate, wait: rate.interval }] : []
-  );
-}
-
-/** What was lent of a burst has to be waited for, to the next whole draw. */
-function delaysOf(draws: readonly Draw[], { remaining }: RateAnswer): Delayed[] {
-  return draws.flatMap(({ limit, lent, rate }, i) => {
-    const borrowed = lent - remaining[i]!;
-    return borrowed > 0 ? [{ limit, ms: borrowed * rate.interval }] : [];
-  });
+/** @param over limits that have shown before that they have no room */
+function drawn(
+  group: string,
+  draws: readonly Draw[],
+  over: Over[],
+  { remaining }: RateAnswer,
+  store: Store,
+): Drawn {
+  const delayed: Delayed[] = [];
+  const back: Rate[] = [];
+  for (const [i, { limit, lent, rate }] of draws.entries()) {
+    const left = remaining[i]!;
+    // Errors are only looked at, so that there is room for no more of them has to be seen.
+    if (limit.of === "errors" && left === 0) over.push({ limit, rate, wait: rate.interval });
+    // What was lent of a burst has to be waited for, to the next whole draw.
+    if (lent > left) delayed.push({ limit, ms: (lent - left) * rate.interval });
+    if (limit.givesBack) back.push(rate);
+  }
+  const taken = back.length === 0 ? [] : [{ store, group, rates: back }];
+  return { over, delayed, taken, unknown: false };
 }
 
 /** Gives back what was drawn for mail that was not taken. */
@@ -102,6 +111,7 @@ export async function giveBack(
   stores: Stores,
   io: Pick<Io, "store" | "local" | "now" | "log" | "count">,
 ): Promise<void> {
+  if (taken.length === 0) return;
   await Promise.all(
     taken.map(({ store, group, rates }) => stores.attempt(io, () => store.refund(group, rates))),
   );

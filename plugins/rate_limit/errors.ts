@@ -44,7 +44,7 @@ export class Errors {
 
   /** Each for itself: an address that has no room left says nothing of its network. */
   async #count(session: Known, count: number, io: Io): Promise<void> {
-    const draws = this.#limits.flatMap((limit) => limit.draws(session, count));
+    const draws = this.#limits.flatMap((limit) => limit.draws(session, count, io.now()));
     await Promise.all(draws.map((draw) => this.#fill(draw, io)));
   }
 

@@ -2,7 +2,7 @@
  * By what a session is counted: a group, whose keys the store keeps in one place and counts at one go, and the keys in it.
  * All networks of a client are keys of the widest one's group.
  */
-import { clientPrefix, isAllowed, type Known, type Path, utf8Text } from "sallyport";
+import { clientPrefix, isAllowed, type Known, type Path, Remembered, utf8Text } from "sallyport";
 import type { Per, Prefixes } from "./options.ts";
 
 /** One thing that a session is counted by. */
@@ -57,19 +57,41 @@ export class Networks {
 /** Characters of what a client wrote that count: what goes on for longer is not told apart. */
 const LONGEST = 320;
 
-const NONE: readonly Key[] = [];
+const NONE: readonly never[] = [];
 
 /** What clients claim or are; the rest is ours, or is what somebody wants counted in words of their own. */
 const THEIRS: readonly Per[] = ["client", "helo", "sender", "sender-domain"];
 
-/** Finds the keys of sessions for one limit. */
-export function keysOf(scope: Scope, networks: Networks): (session: Known) => readonly Key[] {
-  const { when, per, allowed = THEIRS.includes(per) ? "exempt" : "counted" } = scope;
-  const all = per === "client" ? networksOf(scope, networks) : namedBy(scope);
-  return (session) => {
-    if (allowed === "exempt" && isAllowed(session)) return NONE;
-    return when === undefined || when(session) ? all(session) : NONE;
-  };
+/** What a scope makes of the keys of a session. It is the same each time, so it is made once for each of those who come often. */
+export class Keyed<T> {
+  readonly #scope: Scope;
+  readonly #exempts: boolean;
+  readonly #keys: (value: string) => readonly Key[];
+  readonly #make: (key: Key) => T;
+  readonly #known = new Remembered<readonly T[]>();
+
+  constructor(scope: Scope, networks: Networks, make: (key: Key) => T) {
+    const { per, allowed = THEIRS.includes(per) ? "exempt" : "counted" } = scope;
+    this.#scope = scope;
+    this.#exempts = allowed === "exempt";
+    this.#keys = per === "client" ? networksOf(scope, networks) : named(scope);
+    this.#make = make;
+  }
+
+  /** Nothing where the session is not counted. */
+  of(session: Known, now: number): readonly T[] {
+    if (this.#exempts && isAllowed(session)) return NONE;
+    const { when, per } = this.#scope;
+    if (when !== undefined && !when(session)) return NONE;
+    const value = valueOf(per, session);
+    if (typeof value === "object") return value.flatMap((each) => this.#made(each, now));
+    // The null sender and `<Postmaster>`'s domain are nobody's: counted together they would be a limit on all the world.
+    return value === undefined || value === "" ? NONE : this.#made(value, now);
+  }
+
+  #made(value: string, now: number): readonly T[] {
+    return this.#known.of(value, now, () => this.#keys(value).map(this.#make));
+  }
 }
 
 type Level = readonly [bits: number, factor: number];
@@ -82,9 +104,9 @@ function levelsOf(
   return { ipv4: levels(ipv4), ipv6: levels(ipv6) };
 }
 
-function networksOf({ name, prefixes }: Scope, networks: Networks): (session: Known) => readonly Key[] {
+function networksOf({ name, prefixes }: Scope, networks: Networks): (host: string) => readonly Key[] {
   const { ipv4, ipv6 } = levelsOf(prefixes);
-  return ({ client: { host } }) => {
+  return (host) => {
     const widest = networks.widest(host);
     if (widest === undefined) return NONE;
     const group = `rate:client:${widest}`;
@@ -93,46 +115,42 @@ function networksOf({ name, prefixes }: Scope, networks: Networks): (session: Kn
   };
 }
 
-function namedBy({ name, per }: Scope): (session: Known) => readonly Key[] {
+function named({ name, per }: Scope): (value: string) => readonly Key[] {
   const kind = typeof per === "string" ? per : `of:${name}`;
-  return (session) =>
-    valuesOf(per, session).map((value) => ({
-      group: `rate:${kind}:${value.slice(0, LONGEST)}`,
-      key: name,
-      factor: 1,
-    }));
+  return (value) => [{ group: `rate:${kind}:${value.slice(0, LONGEST)}`, key: name, factor: 1 }];
 }
 
-function valuesOf(per: Per, session: Known): readonly string[] {
+/** What a session is counted by; several, where that is the recipients of a message. */
+function valueOf(per: Per, session: Known): string | readonly string[] | undefined {
   switch (per) {
+    case "client":
+      return session.client.host;
     case "listener":
-      return [session.listener];
+      return session.listener;
     case "helo":
-      return some(session.helo && lower(session.helo));
+      return session.helo && lower(session.helo);
     case "user":
-      return some(session.user);
+      return session.user;
     case "sender":
-      return some(session.reversePath && lower(session.reversePath.mailbox));
+      return session.reversePath && lower(session.reversePath.mailbox);
     case "sender-domain":
-      return some(session.reversePath && lower(session.reversePath.domain));
+      return session.reversePath && lower(session.reversePath.domain);
     case "recipient":
-      return pathsOf(session, (path) => lower(path.mailbox));
+      return ofPaths(session, (path) => lower(path.mailbox));
     case "recipient-domain":
-      return pathsOf(session, (path) => lower(path.domain));
+      return ofPaths(session, (path) => lower(path.domain));
     default:
-      return some((per as (session: Known) => string | undefined)(session));
+      return (per as (session: Known) => string | undefined)(session);
   }
 }
 
 /** Of the recipient in question or, where the message is there, of all of them, each once. */
-function pathsOf({ forwardPath, recipients }: Known, text: (path: Path) => string): readonly string[] {
-  if (forwardPath !== undefined) return some(text(forwardPath));
+function ofPaths(
+  { forwardPath, recipients }: Known,
+  text: (path: Path) => string,
+): string | readonly string[] {
+  if (forwardPath !== undefined) return text(forwardPath);
   return [...new Set(recipients?.map(text))].filter((value) => value !== "");
-}
-
-/** The null sender and `<Postmaster>`'s domain are nobody's: counted together they would be a limit on all the world. */
-function some(value: string | undefined): readonly string[] {
-  return value === undefined || value === "" ? [] : [value];
 }
 
 function lower(wire: string): string {

@@ -2,7 +2,7 @@
  * Limits, and what a session draws on them.
  */
 import type { Known, Rate, Stage } from "sallyport";
-import { type Key, keysOf, type Networks } from "./key.ts";
+import { type Key, Keyed, type Networks } from "./key.ts";
 import type { LimitTerms } from "./options.ts";
 import { type ReadRate, readRate } from "./rate.ts";
 import type { Counted } from "./stage.ts";
@@ -17,6 +17,8 @@ export interface Draw {
   readonly lent: number;
 }
 
+const NONE: readonly Draw[] = [];
+
 export class Limit {
   readonly name: string;
   readonly of: Counted;
@@ -25,7 +27,9 @@ export class Limit {
   readonly stage: Stage;
   readonly #terms: LimitTerms;
   readonly #rate: ReadRate;
-  readonly #keys: (session: Known) => readonly Key[];
+  /** Whoever comes draws so much, where there is no weight. */
+  readonly #usual: number;
+  readonly #draws: Keyed<Draw>;
 
   constructor(terms: LimitTerms, networks: Networks) {
     this.name = terms.name;
@@ -35,7 +39,8 @@ export class Limit {
     this.stage = stageOf(terms.per, terms.of)!;
     this.#terms = terms;
     this.#rate = readRate(terms.rate) as ReadRate;
-    this.#keys = keysOf(terms, networks);
+    this.#usual = terms.of === "errors" ? 0 : 1;
+    this.#draws = new Keyed(terms, networks, (key) => this.#draw(key));
   }
 
   /** Beyond it the client is refused: who may wait is, too, where that would take too long. */
@@ -49,16 +54,19 @@ export class Limit {
   }
 
   /** @param count how many, where it is not one: octets; 0 only asks */
-  draws(session: Known, count = 1): Draw[] {
-    const keys = this.#keys(session);
-    if (keys.length === 0 || this.#isCounted(session)) return [];
+  draws(session: Known, count: number, now: number): readonly Draw[] {
+    const usual = this.#draws.of(session, now);
+    if (usual.length === 0 || this.#isCounted(session)) return NONE;
     const cost = count === 0 ? 0 : this.cost(session, count);
-    return keys.map(({ group, key, factor }) => {
-      const interval = this.#rate.interval / factor;
-      const burst = Math.max(1, Math.floor(this.#rate.burst * factor));
-      const lent = this.action === "delay" ? Math.floor(this.#terms.longestDelay / interval) : 0;
-      return { limit: this, group, rate: { key, interval, burst: burst + lent, cost }, lent };
-    });
+    if (cost === this.#usual) return usual;
+    return usual.map((draw) => ({ ...draw, rate: { ...draw.rate, cost } }));
+  }
+
+  #draw({ group, key, factor }: Key): Draw {
+    const interval = this.#rate.interval / factor;
+    const burst = Math.max(1, Math.floor(this.#rate.burst * factor));
+    const lent = this.action === "delay" ? Math.floor(this.#terms.longestDelay / interval) : 0;
+    return { limit: this, group, rate: { key, interval, burst: burst + lent, cost: this.#usual }, lent };
   }
 
   cost(session: Known, count: number): number {

@@ -79,10 +79,11 @@ class RateLimit {
       : [];
     if (limits.length + places.length + announced.length === 0) return [];
     return [[stage, (session, io) => {
-      const refusal = announced.length > 0 ? refusalOfSize(announced, session as MailFacts) : undefined;
+      const now = io.now();
+      const refusal = announced.length > 0 ? refusalOfSize(announced, session as MailFacts, now) : undefined;
       if (refusal !== undefined) return refusal;
-      const draws = limits.flatMap((limit) => limit.draws(session, countOf(limit, session)));
-      const wanted = places.flatMap((each) => each.wanted(session));
+      const draws = gathered(limits, (limit) => limit.draws(session, countOf(limit, session), now));
+      const wanted = gathered(places, (each) => each.wanted(session, now));
       if (draws.length + wanted.length > 0) return this.#judge(stage, session.id, draws, wanted, io);
     }]];
   }
@@ -94,18 +95,19 @@ class RateLimit {
     wanted: readonly Wanted[],
     io: Io,
   ): Promise<Opinion> {
-    const { signal } = io;
-    const [drawn, seats] = await Promise.all([
-      draws.length === 0 ? NOTHING : drawAll(draws, this.#stores, io),
-      wanted.length === 0 ? NO_SEATS : this.#holding.take(wanted, id, io),
-    ]);
+    const asked = draws.length === 0 ? NOTHING : drawAll(draws, this.#stores, io);
+    const [drawn, seats] = wanted.length === 0
+      ? [await asked, NO_SEATS]
+      : await Promise.all([asked, this.#holding.take(wanted, id, io)]);
     const parts = this.#verdict(stage, drawn, seats);
-    // Nobody hears of what comes too late, and what was taken for it would stay taken.
-    if (parts.some(({ kind }) => REFUSALS.includes(kind)) || signal.aborted) {
-      await Promise.all([giveBack(drawn.taken, this.#stores, io), this.#holding.giveUp(seats.held, io)]);
-    } else parts.push(...this.#follows(drawn, seats));
+    if (drawn.taken.length + seats.held.length > 0) {
+      // Nobody hears of what comes too late, and what was taken for it would stay taken.
+      if (parts.some(({ kind }) => REFUSALS.includes(kind)) || io.signal.aborted) {
+        await Promise.all([giveBack(drawn.taken, this.#stores, io), this.#holding.giveUp(seats.held, io)]);
+      } else parts.push(...this.#follows(drawn, seats));
+    }
     this.#count(drawn, seats, io);
-    return [...parts, ...notes(drawn, seats)];
+    return parts.concat(notes(drawn, seats));
   }
 
   #verdict(stage: Stage, drawn: Drawn, seats: Seats): (Verdict | Action)[] {
@@ -114,15 +116,16 @@ class RateLimit {
       return [later(stage, `Too many ${what} at the same time`, undefined)];
     }
     if (this.#terms.fallback === "defer" && (drawn.unknown || seats.unknown)) return [unknown(stage)];
+    if (drawn.over.length + drawn.delayed.length === 0) return [];
     return [...verdictOf(drawn.over, stage), ...waiting(drawn.delayed)];
   }
 
   /** What is done when it is known what became of the mail. */
   #follows({ taken }: Drawn, { held }: Seats): Action[] {
-    return [
-      ...(taken.length > 0 ? [rollback((io) => giveBack(taken, this.#stores, io))] : []),
-      ...(held.length > 0 ? [afterwards((io) => this.#holding.giveUp(held, io))] : []),
-    ];
+    const actions: Action[] = [];
+    if (taken.length > 0) actions.push(rollback((io) => giveBack(taken, this.#stores, io)));
+    if (held.length > 0) actions.push(afterwards((io) => this.#holding.giveUp(held, io)));
+    return actions;
   }
 
   /** What was done for which limit. */
@@ -138,6 +141,17 @@ class RateLimit {
   }
 }
 
+/** What all of them bring, in one list: mostly there is one that brings anything. */
+function gathered<Each, T>(all: readonly Each[], bring: (each: Each) => readonly T[]): readonly T[] {
+  let list: readonly T[] = [];
+  for (const each of all) {
+    const more = bring(each);
+    if (list.length === 0) list = more;
+    else if (more.length > 0) list = [...list, ...more];
+  }
+  return list;
+}
+
 /** What an octets limit counts is the size, errors are only looked at, and the rest is one. */
 function countOf({ of }: Limit, session: Known): number {
   if (of === "octets") return session.size ?? 0;
@@ -145,11 +159,11 @@ function countOf({ of }: Limit, session: Known): number {
 }
 
 /** A message that is said to be too large is refused before it is sent (RFC 1870 §6.1). */
-function refusalOfSize(limits: readonly Limit[], session: MailFacts): Refusal | undefined {
+function refusalOfSize(limits: readonly Limit[], session: MailFacts, now: number): Refusal | undefined {
   const size = session.parameters.find(({ keyword }) => keyword === "SIZE")?.value;
   if (size === undefined) return undefined;
   const octets = Math.min(Number(size), Number.MAX_SAFE_INTEGER);
-  const draws = limits.flatMap((limit) => limit.draws(session, octets));
+  const draws = gathered(limits, (limit) => limit.draws(session, octets, now));
   const never = draws.find(({ rate }) => rate.cost > rate.burst);
   return never === undefined ? undefined : tooLarge(never);
 }
@@ -158,6 +172,7 @@ const REFUSALS: readonly string[] = ["defer", "reject", "disconnect"];
 
 /** For the trail: the limits that had no room. */
 function notes({ over }: Drawn, { full }: Seats): Action[] {
-  return [...over.map(({ limit }) => limit.name), ...(full === undefined ? [] : [full.name])]
-    .map((name) => note("beyond", name));
+  const beyond = over.map(({ limit }) => note("beyond", limit.name));
+  if (full !== undefined) beyond.push(note("beyond", full.name));
+  return beyond;
 }

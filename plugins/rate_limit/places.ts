@@ -3,7 +3,7 @@
  * is renewed meanwhile; a process that dies leaves it behind for `ttl` at the most.
  */
 import type { Io, Known, Stage, Store } from "sallyport";
-import { type Key, keysOf, type Networks } from "./key.ts";
+import { Keyed, type Networks } from "./key.ts";
 import type { PlacesTerms } from "./options.ts";
 import { firstStage } from "./stage.ts";
 import type { Stores } from "./stores.ts";
@@ -12,22 +12,20 @@ import type { Stores } from "./stores.ts";
 export class Places {
   readonly name: string;
   readonly stage: Stage;
-  readonly #most: number;
-  readonly #keys: (session: Known) => readonly Key[];
+  readonly #wanted: Keyed<Wanted>;
 
   constructor(terms: PlacesTerms, networks: Networks) {
     this.name = terms.name ?? String(terms.per);
     this.stage = firstStage(terms.per);
-    this.#most = terms.most;
-    this.#keys = keysOf({ ...terms, name: this.name }, networks);
-  }
-
-  wanted(session: Known): Wanted[] {
-    return this.#keys(session).map(({ group, key, factor }) => ({
+    this.#wanted = new Keyed({ ...terms, name: this.name }, networks, ({ group, key, factor }) => ({
       places: this,
       key: `${group}:${key}`,
-      most: Math.floor(this.#most * factor),
+      most: Math.floor(terms.most * factor),
     }));
+  }
+
+  wanted(session: Known, now: number): readonly Wanted[] {
+    return this.#wanted.of(session, now);
   }
 }
 
@@ -76,26 +74,32 @@ export class Holding {
   async take(wanted: readonly Wanted[], id: string, io: Io): Promise<Seats> {
     // One session may hold a place for its next transaction before it has given up that of the last.
     const holder = `${id}-${++this.#taken}`;
-    const asked = await Promise.all(wanted.map(async (one) => {
-      const told = await this.#stores.ask(io, (store) => store.lease(one.key, holder, one.most, this.#ttl));
-      return { one, told };
-    }));
-    const unknown = asked.some(({ told }) => told === undefined);
-    const full = asked.find(({ told }) => told?.answer.held === false)?.one.places;
-    const held = asked.flatMap(({ one, told }) =>
-      told?.answer.held ? [{ ...one, store: told.store, holder }] : []
-    );
+    const [only] = wanted;
+    const asked = only !== undefined && wanted.length === 1
+      ? [await this.#ask(only, holder, io)]
+      : await Promise.all(wanted.map((one) => this.#ask(one, holder, io)));
+    const held = asked.filter((each) => typeof each === "object");
     for (const each of held) this.#held.add(each);
+    const unknown = asked.includes("unknown");
+    const full = wanted.find((_, i) => asked[i] === "full")?.places;
     if (full === undefined && !(unknown && this.#stores.fallback === "defer")) return { held, full, unknown };
     await this.giveUp(held, io);
     return { held: [], full, unknown };
   }
 
+  async #ask(one: Wanted, holder: string, io: Io): Promise<Held | "full" | "unknown"> {
+    const { places, key, most } = one;
+    const told = await this.#stores.ask(io, (store) => store.lease(key, holder, most, this.#ttl));
+    if (told === undefined) return "unknown";
+    return told.answer.held ? { places, key, most, store: told.store, holder } : "full";
+  }
+
   async giveUp(held: readonly Held[], io: Effects): Promise<void> {
     for (const each of held) this.#held.delete(each);
-    await Promise.all(
-      held.map(({ store, key, holder }) => this.#stores.attempt(io, () => store.release(key, holder))),
-    );
+    const release = ({ store, key, holder }: Held) =>
+      this.#stores.attempt(io, () => store.release(key, holder));
+    if (held.length === 1) await release(held[0]!);
+    else await Promise.all(held.map(release));
   }
 
   /** Extends the time of all that are held. */
