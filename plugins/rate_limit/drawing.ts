@@ -24,6 +24,8 @@ export interface Taken {
   readonly store: Store;
   readonly group: string;
   readonly rates: readonly Rate[];
+  /** When. */
+  readonly at: number;
 }
 
 /** What drawing came to. */
@@ -73,7 +75,7 @@ async function drawGroup(
     const told = await stores.ask(io, (store) => store.draw(group, rates));
     if (told === undefined) return { over, delayed: [], taken: [], unknown: true };
     const { answer, store } = told;
-    if (answer.allowed) return drawn(group, rest, over, answer, store);
+    if (answer.allowed) return drawn(group, rest, over, answer, { store, at: io.now() });
     const { limit, rate } = rest[answer.limiting]!;
     over.push({ limit, rate, wait: answer.retryAfter });
     if (limit.refuses) break;
@@ -89,7 +91,7 @@ function drawn(
   draws: readonly Draw[],
   over: Over[],
   { remaining }: RateAnswer,
-  store: Store,
+  { store, at }: Pick<Taken, "store" | "at">,
 ): Drawn {
   const delayed: Delayed[] = [];
   const back: Rate[] = [];
@@ -101,7 +103,7 @@ function drawn(
     if (lent > left) delayed.push({ limit, ms: (lent - left) * rate.interval });
     if (limit.givesBack) back.push(rate);
   }
-  const taken = back.length === 0 ? [] : [{ store, group, rates: back }];
+  const taken = back.length === 0 ? [] : [{ store, group, rates: back, at }];
   return { over, delayed, taken, unknown: false };
 }
 
@@ -111,8 +113,15 @@ export async function giveBack(
   stores: Stores,
   io: Pick<Io, "store" | "local" | "now" | "log" | "count">,
 ): Promise<void> {
-  if (taken.length === 0) return;
-  await Promise.all(
-    taken.map(({ store, group, rates }) => stores.attempt(io, () => store.refund(group, rates))),
-  );
+  const now = io.now();
+  await Promise.all(taken.map(({ store, group, rates, at }) => {
+    const left = rates.flatMap((rate) => leftOf(rate, now - at));
+    return left.length === 0 ? undefined : stores.attempt(io, () => store.refund(group, left));
+  }));
+}
+
+/** What of a draw the bucket has not got back by itself: given back twice, it would allow more than the burst. */
+function leftOf(rate: Rate, elapsed: number): Rate[] {
+  const cost = rate.cost - Math.max(0, Math.floor(elapsed / rate.interval));
+  return cost > 0 ? [{ ...rate, cost }] : [];
 }

@@ -196,3 +196,26 @@ describe("while the store is away", () => {
     expect(await door.mail()).toBe("taken");
   });
 });
+
+test("what a bucket has got back by itself is not given back once more: held draws are no savings", async () => {
+  const door = new Door({
+    limits: [{ name: "some", per: "client", of: "recipients", rate: "5/s burst 10" }],
+  });
+  // Five sessions fill ten recipients each, two seconds apart, and hold them.
+  const held = [];
+  for (let i = 0; i < 5; i++) {
+    const visit = door.session();
+    for (let j = 0; j < 10; j++) expect(await visit.rcpt()).toBe("pass");
+    held.push(visit);
+    door.now += 2000;
+  }
+  // All give up at once, and one tries to send what was given back.
+  for (const visit of held) {
+    visit.dossier.transactionOver("not taken");
+    await visit.chain.settled();
+  }
+  const last = door.session();
+  let passed = 0;
+  while (await last.rcpt() === "pass") passed++;
+  expect(passed).toBe(10);
+});
