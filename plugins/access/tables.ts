@@ -182,8 +182,8 @@ class MailboxTable implements Table {
   }
 }
 
-/** Without spaces, quotes and brackets, or in quotes. */
-const LOCAL_PART = /^([^\s"<>@]+|"(\\.|[^"\\])*")$/;
+/** Without spaces, quotes and brackets, or in quotes; a star only so, since it looks like a pattern and is none. */
+const LOCAL_PART = /^([^\s"<>@*]+|"(\\.|[^"\\])*")$/;
 
 function isDomain(text: string): boolean {
   return !text.startsWith(".") && (isName(text) || isLiteral(text));

@@ -330,6 +330,10 @@ describe("mistakes in the options are named with what is allowed:", () => {
       { deny: { senders: ["a@[mx.example]"] } },
       `options.deny.senders[0]: "a@[mx.example]" was given; ${MAILBOX}, or <> for the null sender`,
     ],
+    [
+      { deny: { recipients: ["*@example.org"] } },
+      `options.deny.recipients[0]: "*@example.org" was given; ${MAILBOX}`,
+    ],
     [{ deny: { recipients: ["<>"] } }, `options.deny.recipients[0]: "<>" was given; ${MAILBOX}`],
     [
       { allow: { clients: ["192.0.2.1 ours"] } },
