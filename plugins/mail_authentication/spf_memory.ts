@@ -14,19 +14,19 @@ export class SpfMemory {
   readonly #byDomain = new Remembered<SpfDecision>(MOST);
   /**
    * What was found out with the help of macros, which see the local part and the HELO name. Apart, so that a domain
-   * that makes a sender of its own for each message pushes out none of the others.
+   * that makes a sender of its own for each message pushes out none of the others. Undefined until there is one.
    */
-  readonly #bySender = new Remembered<SpfDecision>(MOST);
+  #bySender: Remembered<SpfDecision> | undefined;
 
   get(identity: SpfIdentity, now: number): SpfDecision | undefined {
-    return this.#byDomain.get(domainKey(identity), now) ?? this.#bySender.get(senderKey(identity), now);
+    return this.#byDomain.get(domainKey(identity), now) ?? this.#bySender?.get(senderKey(identity), now);
   }
 
   /** Keeps a decision for as long as its answers hold; what came of a failed look-up is not kept. */
   keep(identity: SpfIdentity, decision: SpfDecision, lookups: SpfLookups, now: number): void {
     const { ttl, failed, macros } = lookups;
     if (failed || decision.result === "temperror") return;
-    if (macros) this.#bySender.keep(senderKey(identity), decision, ttl, now);
+    if (macros) (this.#bySender ??= new Remembered(MOST)).keep(senderKey(identity), decision, ttl, now);
     else this.#byDomain.keep(domainKey(identity), decision, ttl, now);
   }
 }

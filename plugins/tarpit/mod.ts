@@ -108,7 +108,7 @@ class Pit {
 
   wait(session: Known, earned: number, io: Io) {
     const ms = Math.min(this.#terms.most, Math.round(earned));
-    if (ms === 0 || session.user !== undefined || isAllowed(session)) return [];
+    if (ms === 0 || session.user !== undefined || isAllowed(session)) return undefined;
     const now = io.now();
     if (!this.#places.take(session.id, now + ms, now)) {
       io.count("full");

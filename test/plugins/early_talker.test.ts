@@ -15,7 +15,15 @@ import {
   type Store,
   StoreError,
 } from "../../src/mod.ts";
-import { delivery, memoryStore, type Played, transcript, type TranscriptOptions } from "../../src/testing.ts";
+import {
+  ask,
+  delivery,
+  factsAt,
+  memoryStore,
+  type Played,
+  transcript,
+  type TranscriptOptions,
+} from "../../src/testing.ts";
 
 const DAY = 86_400_000;
 const KEY = "early:203.0.113.7";
@@ -228,6 +236,20 @@ describe("a client that has passed", () => {
     expect(asked.splice(0)).toEqual([`set ${KEY}`, `get ${KEY}`]);
     await play({}, `${visits}(1 minute passes)\n(a client connects)\n${GREETED}`, { store });
     expect(asked).toEqual([`get ${KEY}`, `get ${KEY}`]);
+  });
+
+  test("costs this process's own store one question in five minutes, however often it comes", async () => {
+    const asked: string[] = [];
+    const local = listening(asked);
+    await local.set(KEY, String(600_000), 600_000);
+    const plugin = earlyTalker();
+    let now = 0;
+    const come = () => ask(plugin, "connect", factsAt("connect"), { effects: { local, now: () => now } });
+    for (now of [0, 1, 299_999, 300_000, 300_001]) {
+      const { actions, failed } = await come();
+      expect([actions, failed]).toEqual([[], false]);
+    }
+    expect(asked).toEqual([`set ${KEY}`, `get ${KEY}`, `get ${KEY}`]);
   });
 
   test("is not believed by this process for longer than the store does", async () => {

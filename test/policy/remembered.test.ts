@@ -33,6 +33,19 @@ describe("a value", () => {
     expect(remembered.get("x".repeat(1001), 0)).toBeUndefined();
   });
 
+  test("may be one that counts as false", () => {
+    const remembered = new Remembered<boolean>();
+    remembered.keep("key", false, 1000, 0);
+    expect([remembered.get("key", 0), remembered.of("key", 0, () => true)]).toEqual([false, false]);
+  });
+
+  test("is forgotten when that is asked for", () => {
+    const remembered = new Remembered<string>();
+    remembered.keep("key", "value", 1000, 0);
+    remembered.forget("key");
+    expect(remembered.get("key", 0)).toBeUndefined();
+  });
+
   test("that is dear to make is made once", () => {
     const remembered = new Remembered<number>();
     let made = 0;
