@@ -12,8 +12,8 @@ import type { Address, ConnectOwner, Endpoint, TlsFacts, TlsIdentity } from "./w
 
 type Socket = BunSocket<BunWire>;
 
-/** Seconds a closing wire waits for its peer (Bun rounds up to the next 4). */
-const LINGER = 4;
+/** Seconds a closing wire waits for its peer: 4 to 8, since Bun looks every 4 s and so may cut 4 s off. */
+const LINGER = 8;
 /** The queue of a wire that never had to queue: shared, never written to. */
 const NONE: Uint8Array[] = [];
 

@@ -196,6 +196,25 @@ function suite(network: Network): void {
     close();
   });
 
+  test("close gives a slow peer its seconds, whenever it comes", async () => {
+    const closing = async () => {
+      const { client, server, close } = await pair(network);
+      client.wire.pause();
+      for (let i = 0; i < 10; i++) server.wire.write(new Uint8Array(1_000_000));
+      server.wire.close();
+      await pauseFor(3000);
+      client.wire.resume();
+      await client.told("end");
+      client.wire.end();
+      await server.told("close");
+      expect(server.events).toEqual(["open", "close"]);
+      expect(client.received).toBe(10_000_000);
+      close();
+    };
+    // A second apart, so that whoever looks every four seconds looks in between.
+    await Promise.all([0, 1000, 2000, 3000].map((ms) => pauseFor(ms).then(closing)));
+  });
+
   test("close with unread input still delivers the last reply", async () => {
     const { client, server, close } = await pair(network);
     server.wire.pause();
