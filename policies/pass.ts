@@ -5,10 +5,13 @@
 import { definePolicy } from "sallyport";
 import { relayGate } from "../plugins/relay_gate/mod.ts";
 
-export default definePolicy(({ hostname, listen, backends, tls, admin, relayDomains: domains, notices }) => ({
+export default definePolicy((
+  { hostname, listen, backends, trusted, tls, admin, relayDomains: domains, notices },
+) => ({
   hostname,
   listen,
   backends,
+  trusted,
   tls,
   admin,
   // MAIL is answered by the backend itself, as if the client spoke to it.

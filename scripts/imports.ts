@@ -10,7 +10,11 @@ import process from "node:process";
 import { type Import, importsOf, lineAt, withoutComments } from "./import_scan.ts";
 
 /** The files that stand for a leaf: what dns, store and net are to everybody else. */
-const INTERFACES: readonly string[] = ["src/net/wire.ts", "src/policy/effects.ts"];
+const INTERFACES: readonly string[] = [
+  "src/net/wire.ts",
+  "src/net/proxy_protocol.ts",
+  "src/policy/effects.ts",
+];
 
 /** The commands put all the parts together. */
 const PARTS = [

@@ -110,6 +110,7 @@ function body(given: Given, zones: readonly AskedZone[]): PluginBody {
 
   return {
     onError: given.onError,
+    judges: "client",
     ...(client.length > 0 && { connect }),
     ...(helo.length + reverse.length > 0 && { helo: greeted }),
     ...(sender.length > 0 && { mail }),

@@ -44,6 +44,7 @@ export const earlyTalker: PluginFactory<EarlyTalkerOptions> = definePlugin(
     const judge = (session: HeloFacts, io: Io) => porter.judge(session, io);
     return {
       onError: terms.onError,
+      judges: "client",
       ...(terms.wait > 0 && { connect: (session, io) => porter.receive(session, io) }),
       helo: judge,
       mail: (session, io) => porter.send(session, io),

@@ -89,6 +89,7 @@ export const fcrdns: PluginFactory<FcrdnsOptions> = definePlugin("fcrdns", SCHEM
   };
   return {
     onError: given.onError,
+    judges: "client",
     connect(session: ConnectFacts, io: ConnectIo): Opinion | Promise<Opinion> {
       const { host } = session.client;
       const called = known.get(host, io.now());

@@ -93,6 +93,7 @@ export const geo: PluginFactory<GeoOptions> = definePlugin(
     };
     return {
       onError,
+      judges: "client",
       setup: async (setup) => void (live = await read(databases, setup)),
       connect({ client }, io) {
         const where = whereIs(client.host, live);

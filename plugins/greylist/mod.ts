@@ -32,6 +32,7 @@ export const greylist: PluginFactory<GreylistOptions> = definePlugin(
 
 class Greylist implements PluginBody {
   readonly onError: PluginBody["onError"];
+  readonly judges = "client";
   readonly #terms: Terms;
   readonly #shared: Shared;
   /** One for each store: what is shadowed has its own. */

@@ -94,6 +94,7 @@ export const helo: PluginFactory<HeloOptions> = definePlugin(
     };
     return {
       onError,
+      judges: "client",
       helo(session, io) {
         const key = keyOf(session);
         const report = known.get(key, io.now());

@@ -148,7 +148,7 @@ export const spf: PluginFactory<SpfOptions> = definePlugin("spf", schema, (given
     });
   };
 
-  return { onError: given.onError, mail, ...given.helo ? { helo } : {} };
+  return { onError: given.onError, judges: "client", mail, ...given.helo ? { helo } : {} };
 });
 
 /** Of whoever greets; none of the parts can hold a line end. */

@@ -124,7 +124,8 @@ function named({ name, per }: Scope): (value: string) => readonly Key[] {
 function valueOf(per: Per, session: Known): string | readonly string[] | undefined {
   switch (per) {
     case "client":
-      return session.client.host;
+      // A trusted host speaks for many.
+      return session.trusted ? undefined : session.client.host;
     case "listener":
       return session.listener;
     case "helo":

@@ -69,7 +69,7 @@ export const tarpit: PluginFactory<TarpitOptions> = definePlugin(
     const guesses: readonly Stage[] = terms.perRefusedRecipient > 0 ? ["rcpt"] : [];
     const stages = new Set([...terms.stages, ...guesses]);
     const handlers: Handlers = Object.fromEntries([...stages].map((stage) => [stage, wait(stage)]));
-    return { onError: terms.onError, ...handlers };
+    return { onError: terms.onError, judges: "client", ...handlers };
   },
 );
 

@@ -72,7 +72,7 @@ export interface Wire {
    * Starts TLS as the server on a plain wire. From this call on no plain byte is delivered or written.
    * `done` is told the handshake's outcome before the first decrypted `data`; a failed handshake ends in `close(error)`.
    */
-  secure(identity: TlsIdentity, done: (facts: TlsFacts) => void): void;
+  secure(identity: TlsIdentity, done: (facts: TlsFacts) => void, early?: Uint8Array): void;
 }
 
 /** What a listener needs. */

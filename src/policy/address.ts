@@ -8,16 +8,19 @@ import type { AdminAddress, BackendAddress, DnsServer, ListenAddress } from "./s
 const ADDRESS = "host:port or [IPv6]:port";
 
 /** What `listenAddress` reads, in words. `*` for the host is every IPv4 address, `[::]` every address. */
-export const LISTEN_FORMS = `${ADDRESS}, with tls:// before it for implicit TLS, unix:PATH or fd:NUMBER`;
+export const LISTEN_FORMS =
+  `${ADDRESS}, unix:PATH or fd:NUMBER; before it tls:// for implicit TLS, proxy:// where a PROXY header comes first, proxy+tls:// for both`;
 
 /** What `backendAddress` reads, in words. */
 export const BACKEND_FORMS = `${ADDRESS} or unix:PATH (lmtp:// and smtps:// are not there yet)`;
 
 /** Reads `tls://0.0.0.0:465`; undefined where it has none of `LISTEN_FORMS`. */
 export function listenAddress(name: string): ListenAddress | undefined {
-  const implicitTls = name.startsWith("tls://");
-  const endpoint = endpointOf(implicitTls ? name.slice(6) : name);
-  return endpoint && isListenEndpoint(endpoint) ? { name, endpoint, implicitTls } : undefined;
+  const scheme = /^(?:(tls|proxy|proxy\+tls):\/\/)?/.exec(name)!;
+  const endpoint = endpointOf(name.slice(scheme[0].length));
+  if (endpoint === undefined || !isListenEndpoint(endpoint)) return undefined;
+  const [proxy, implicitTls] = [/^proxy/, /tls$/].map((part) => part.test(scheme[1] ?? ""));
+  return { name, endpoint, implicitTls: implicitTls!, ...(proxy && { proxy: "required" }) };
 }
 
 /** Reads `127.0.0.1:10025`; undefined where it has none of `BACKEND_FORMS`. */

@@ -15,6 +15,7 @@ import {
   LISTEN_FORMS,
   STORE_FORMS,
 } from "./address.ts";
+import { NETWORK_FORMS, readNetwork } from "./networks.ts";
 import { type Rule, ruleMistakes } from "./rule.ts";
 import type { Settings, TlsFiles } from "./settings.ts";
 import { PLAIN_UNITS, type Unit, UNITS } from "./units.ts";
@@ -33,8 +34,14 @@ export function settingsMistakes(settings: Settings): string[] {
 }
 
 /** Mistakes that no setting makes alone. What is no array has been named already. */
-function between({ listen, backends, demo, tls, plugins }: Settings): string[] {
+function between({ listen, backends, demo, tls, plugins, trusted }: Settings): string[] {
   const mistakes = repeated(elements(plugins));
+  for (const address of elements(trusted).length > 0 ? [] : elements(listen)) {
+    if (address?.proxy !== "required") continue;
+    mistakes.push(
+      `listen: ${address.name} takes PROXY headers from trusted hosts only, and there are none; set trusted (SALLYPORT_TRUSTED)`,
+    );
+  }
   if (Array.isArray(backends) && backends.length === 0 && demo === undefined) {
     mistakes.push("backends: none is given; at least one is needed (SALLYPORT_BACKEND)");
   }
@@ -88,6 +95,8 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
       ? [`${path}: no address is given; at least one is needed`]
       : list(value(isListenAddress, LISTEN_FORMS))(path, given),
   backends: list(value(isBackendAddress, BACKEND_FORMS)),
+  trusted: list(value(isNetwork, NETWORK_FORMS)),
+  proxyUnknown: choice(["take", "refuse"]),
   tls: optional(value(isTlsFiles, "{ cert, key }, the names of two files in PEM")),
   plugins: list(ruleMistakes),
   deadlines: numbers(UNITS.deadlines),
@@ -156,8 +165,13 @@ function isText(given: unknown): given is string {
 }
 
 function isListenAddress(given: unknown): boolean {
-  const { name, endpoint, implicitTls } = (given ?? {}) as Record<string, unknown>;
-  return isText(name) && isListenEndpoint(endpoint) && typeof implicitTls === "boolean";
+  const { name, endpoint, implicitTls, proxy } = (given ?? {}) as Record<string, unknown>;
+  return isText(name) && isListenEndpoint(endpoint) && typeof implicitTls === "boolean" &&
+    [undefined, "off", "optional", "required"].includes(proxy as undefined);
+}
+
+function isNetwork(given: unknown): boolean {
+  return typeof given === "string" && readNetwork(given) !== undefined;
 }
 
 function isBackendAddress(given: unknown): boolean {

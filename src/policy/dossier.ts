@@ -14,6 +14,8 @@ import type { Verdict } from "./verdict.ts";
 export interface Ears {
   /** It has spoken already. */
   readonly spoke: boolean;
+  /** It is too late: whoever speaks for it has been greeted (XCLIENT). */
+  readonly greeted: boolean;
   /** Sends a first line of the greeting. */
   tease(line: string): void;
   /** Calls once, when it speaks. Returns what ends the listening. */

@@ -239,7 +239,8 @@ export interface ConnectIo extends Io {
    * Lets the client wait for its greeting, which does not count as the handler's time, and listens.
    * @param ms up to 60,000
    * @param teaser a first line of the greeting that is sent at once (`220-…`); printable ASCII
-   * @returns true: it was silent; false: it spoke before it was greeted (at once), or had done so already
+   * @returns true: it was silent, or the trusted host that speaks for it was greeted long ago (at once); false: it spoke
+   *   before it was greeted (at once), or had done so already
    */
   silence(ms: number, teaser?: string): Promise<boolean>;
 }

@@ -16,6 +16,7 @@ import {
   listenAddress,
   STORE_FORMS,
 } from "./address.ts";
+import { NETWORK_FORMS, readNetwork } from "./networks.ts";
 import type { AdminAddress, BackendAddress, DnsServer, ListenAddress, TlsFiles } from "./settings.ts";
 import { SettingsError } from "./settings_error.ts";
 
@@ -26,6 +27,8 @@ export interface Environment {
   readonly backends: readonly BackendAddress[];
   readonly tls: TlsFiles | undefined;
   readonly relayDomains: readonly string[] | undefined;
+  /** Networks whose PROXY header or XCLIENT is believed. */
+  readonly trusted: readonly string[];
   readonly store: string | undefined;
   readonly dns: readonly DnsServer[];
   /** Zones in postscreen's syntax, as the `dnsbl` plugin reads them. */
@@ -68,6 +71,7 @@ export function readEnvironment(variables: Variables): ReadEnvironment {
     backends: backendAddresses(variables["SALLYPORT_BACKEND"], note),
     tls: tlsFiles(variables["SALLYPORT_TLS_CERT"], variables["SALLYPORT_TLS_KEY"], mistakes),
     relayDomains: domains(variables["SALLYPORT_RELAY_DOMAINS"], note),
+    trusted: networks(variables["SALLYPORT_TRUSTED"], note),
     store: storeAddress(variables["SALLYPORT_STORE"], note),
     dns: dnsServers(variables["SALLYPORT_DNS"], note),
     dnsbl: variables["SALLYPORT_DNSBL"]?.trim() || undefined,
@@ -91,6 +95,7 @@ const VARIABLES: Readonly<Record<string, keyof Environment>> = {
   SALLYPORT_HOSTNAME: "hostname",
   SALLYPORT_TLS_CERT: "tls",
   SALLYPORT_RELAY_DOMAINS: "relayDomains",
+  SALLYPORT_TRUSTED: "trusted",
   SALLYPORT_STORE: "store",
   SALLYPORT_DNS: "dns",
   SALLYPORT_DNSBL: "dnsbl",
@@ -162,6 +167,14 @@ function domains(given: string | undefined, note: Note): string[] | undefined {
   return names.map((name) => name.toLowerCase());
 }
 
+function networks(given: string | undefined, note: Note): string[] {
+  return words(given).filter((text) => {
+    if (readNetwork(text) !== undefined) return true;
+    note("SALLYPORT_TRUSTED", text, `${NETWORK_FORMS}; several with commas`);
+    return false;
+  });
+}
+
 function storeAddress(given: string | undefined, note: Note): string | undefined {
   if (given === undefined || given === "") return undefined;
   if (isStoreAddress(given)) return given;
@@ -202,10 +215,6 @@ interface Later {
 /** Variables of parts that are still to come: checked, so that a mistake does not wait for that day. */
 const LATER: ReadonlyMap<string, Later> = new Map([
   ["SALLYPORT_USERS", { form: /\S/, allowed: "a file" }],
-  ["SALLYPORT_TRUSTED", {
-    form: /^[0-9A-Fa-f:.]+(\/\d{1,3})?([\s,]+[0-9A-Fa-f:.]+(\/\d{1,3})?)*$/,
-    allowed: "networks like 192.0.2.0/24, several with commas",
-  }],
   ["SALLYPORT_WORKERS", {
     form: /^(auto|[1-9]\d{0,2})$/,
     allowed: "auto or a number from 1 to 999",
@@ -220,6 +229,7 @@ const READ = [
   "TLS_CERT",
   "TLS_KEY",
   "RELAY_DOMAINS",
+  "TRUSTED",
   "STORE",
   "DNS",
   "DNSBL",

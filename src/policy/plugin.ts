@@ -27,6 +27,11 @@ export type Handlers = {
 export interface PluginBody extends Handlers {
   /** What a failure does to the mail at hand. */
   readonly onError: OnError;
+  /**
+   * What it decides on is who the client is: it is not asked about a trusted host (setting `trusted`) that has not said
+   * for whom it speaks.
+   */
+  readonly judges?: "client";
   /** Runs once before any session; what it throws is a mistake in the policy, and nothing is started. */
   setup?(setup: Setup): void | Promise<void>;
   /** Told everything, decides nothing. */
@@ -116,10 +121,13 @@ export function pluginMistakes(given: unknown): string[] {
   if (typeof given !== "object" || given === null || typeof (given as Plugin).name !== "string") {
     return ["is no plugin; plugins are made with definePlugin"];
   }
-  const { name, onError, options: _, mistakes: known, ...methods } = given as Plugin;
+  const { name, onError, judges, options: _, mistakes: known, ...methods } = given as Plugin;
   const mistakes: string[] = [...(known ?? [])];
   if (!NAME.test(name)) {
     mistakes.push(`name ${JSON.stringify(name)} was given; allowed are ${NAME_ALLOWED}`);
+  }
+  if (judges !== undefined && judges !== "client") {
+    mistakes.push(`judges ${JSON.stringify(judges)} was given; allowed is "client", or nothing`);
   }
   const wrong = onErrorMistake(onError);
   if (wrong !== undefined) mistakes.push(wrong);

@@ -187,7 +187,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
     const { ears } = this.#hearing.dossier;
     if (ears.spoke) return Promise.resolve(false);
     // Nobody waits for a shadowed rule, so there is nothing to hear.
-    if (this.#hearing.mode === "shadow") return Promise.resolve(true);
+    if (this.#hearing.mode === "shadow" || ears.greeted) return Promise.resolve(true);
     if (teaser !== undefined) ears.tease(teaser);
     return this.#listen(ms);
   }

@@ -44,7 +44,14 @@ export interface ListenAddress {
   readonly endpoint: Endpoint;
   /** TLS from the first byte. */
   readonly implicitTls: boolean;
+  /**
+   * Whether a PROXY header (version 1 or 2) comes before everything else. `required`: always, and from trusted hosts
+   * only. `optional`, the default: from trusted hosts, where it comes at once. `off`: never.
+   */
+  readonly proxy?: ProxyProtocol | undefined;
 }
+
+export type ProxyProtocol = "off" | "optional" | "required";
 
 /** Where mail goes. */
 export interface BackendAddress {
@@ -78,6 +85,10 @@ export interface Settings {
   readonly listen: readonly ListenAddress[];
   /** In turn; one that cannot be reached is passed over. */
   readonly backends: readonly BackendAddress[];
+  /** Networks whose hosts are believed when they say for whom they speak: by a PROXY header, or by XCLIENT. */
+  readonly trusted: readonly string[];
+  /** What becomes of a connection whose PROXY header does not tell the client: that is the trusted host's own, or refused. */
+  readonly proxyUnknown: "take" | "refuse";
   /** With it STARTTLS is offered. */
   readonly tls: TlsFiles | undefined;
   /** Asked in this order at every stage. */
@@ -116,6 +127,8 @@ export interface Settings {
  * instead: nobody gains from one that does not even greet.
  */
 export const DEFAULTS: Omit<Settings, "hostname" | "listen" | "backends"> = {
+  trusted: [],
+  proxyUnknown: "refuse",
   tls: undefined,
   plugins: [],
   deadlines: DEADLINES,

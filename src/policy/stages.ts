@@ -16,6 +16,11 @@ export interface ConnectFacts {
   readonly id: string;
   /** IPv4-mapped IPv6 is given as IPv4. */
   readonly client: Address;
+  /**
+   * The client is a trusted host (setting `trusted`) that speaks for itself, or for someone whose address it does not
+   * tell. Plugins with `judges: "client"` are not asked about it.
+   */
+  readonly trusted: boolean;
   readonly local: Address;
   /** The listener, as the settings name it: `"0.0.0.0:25"`. */
   readonly listener: string;

@@ -1,16 +1,18 @@
 /**
  * What the plugins of a stage are told about a session: exactly what is known then.
  */
-import type { Wire } from "../net/wire.ts";
+import type { TlsFacts } from "../net/wire.ts";
 import type { Findings } from "../policy/finding.ts";
 import type { Conduct, Stages } from "../policy/stages.ts";
 import type { Path } from "../smtp/path.ts";
+import type { Caller } from "./caller.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What a session knows of its client. */
 export interface Known {
   readonly id: string;
-  readonly wire: Wire;
+  readonly caller: Caller;
+  readonly tls: TlsFacts | undefined;
   readonly listener: string;
   readonly hostname: string;
   readonly verb: "HELO" | "EHLO";
@@ -20,13 +22,14 @@ export interface Known {
   readonly findings: Findings;
 }
 
-export function connected({ id, wire, listener, hostname, findings }: Known): Stages["connect"] {
-  return { id, client: wire.remote, local: wire.local, listener, hostname, findings };
+export function connected({ id, caller, listener, hostname, findings }: Known): Stages["connect"] {
+  const { remote: client, local, trusted } = caller;
+  return { id, client, trusted, local, listener, hostname, findings };
 }
 
 export function greeted(known: Known): Stages["helo"] {
-  const { helo, verb, wire, conduct } = known;
-  return { ...connected(known), helo, verb, tls: wire.tls, conduct };
+  const { helo, verb, tls, conduct } = known;
+  return { ...connected(known), helo, verb, tls, conduct };
 }
 
 export function sending(known: Known, { mail }: Transaction): Stages["mail"] {

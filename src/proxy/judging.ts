@@ -16,6 +16,7 @@ export interface Judged {
   readonly client: string;
   /** The client has spoken before it was greeted. */
   readonly spokeEarly: boolean;
+  readonly greeted: boolean;
   /** Sends a first line of the greeting. */
   tease(line: string): void;
   /** Runs what comes of a plugin that took its time, unless the session is over by then. */
@@ -87,8 +88,8 @@ export class Judging implements Ears {
 
   // ---- the session tells ----
 
-  /** A greeting was judged and answered. */
-  greeted(accepted: boolean): void {
+  /** HELO or EHLO was judged and answered. */
+  heloAnswered(accepted: boolean): void {
     this.#dossier.greeted(accepted);
   }
 
@@ -133,6 +134,10 @@ export class Judging implements Ears {
 
   get spoke(): boolean {
     return this.#session.spokeEarly;
+  }
+
+  get greeted(): boolean {
+    return this.#session.greeted;
   }
 
   tease(line: string): void {

@@ -6,6 +6,7 @@ import { smallerLimits, smallerSize } from "../smtp/common_extensions.ts";
 import type { Extensions } from "../smtp/extensions.ts";
 import { NO_EXTENSIONS } from "../smtp/extensions.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import { XCLIENT_ATTRIBUTES } from "../smtp/xclient.ts";
 
 /** Extensions that are carried as they are, with the backend's own parameters. */
 const CARRIED = [
@@ -34,34 +35,40 @@ export interface OfferSettings {
   readonly relay: ReadonlySet<string>;
 }
 
+/** What is offered to some clients only. */
+export interface Occasion {
+  /** STARTTLS can be offered to this client now. */
+  readonly starttls: boolean;
+  /** The client may say whose session this is. */
+  readonly xclient: boolean;
+}
+
 /** Makes offers, and remembers the last: backends seldom change what they offer. */
 export class Offers {
   readonly #settings: OfferSettings;
   #backend: Extensions | undefined;
-  #offers = new Map<boolean, Offer>();
+  #offers = new Map<number, Offer>();
 
   constructor(settings: OfferSettings) {
     this.#settings = settings;
   }
 
-  /**
-   * @param backend what the backends have in common; undefined while none was seen
-   * @param starttls whether STARTTLS can be offered to this client now
-   */
-  for(backend: Extensions | undefined, starttls: boolean): Offer {
+  /** @param backend what the backends have in common; undefined while none was seen */
+  for(backend: Extensions | undefined, occasion: Occasion): Offer {
     if (backend !== this.#backend) {
       this.#backend = backend;
       this.#offers.clear();
     }
-    let offer = this.#offers.get(starttls);
+    const key = (occasion.starttls ? 1 : 0) | (occasion.xclient ? 2 : 0);
+    let offer = this.#offers.get(key);
     if (offer === undefined) {
-      offer = this.#make(backend ?? NO_EXTENSIONS, starttls);
-      this.#offers.set(starttls, offer);
+      offer = this.#make(backend ?? NO_EXTENSIONS, occasion);
+      this.#offers.set(key, offer);
     }
     return offer;
   }
 
-  #make(backend: Extensions, starttls: boolean): Offer {
+  #make(backend: Extensions, { starttls, xclient }: Occasion): Offer {
     const { hostname, messageSize, relay } = this.#settings;
     // These two the proxy does by itself: a chunk becomes DATA where the backend has no CHUNKING.
     const extensions = new Map([["PIPELINING", ""], ["CHUNKING", ""]]);
@@ -76,6 +83,7 @@ export class Offers {
     if (limits !== undefined) extensions.set("LIMITS", smallerLimits(limits, ownLimits(this.#settings)));
     for (const keyword of relay) if (backend.has(keyword)) extensions.set(keyword, "");
     if (starttls) extensions.set("STARTTLS", "");
+    if (xclient) extensions.set("XCLIENT", XCLIENT_ATTRIBUTES.join(" "));
     const lines = [...extensions].map((
       [keyword, parameters],
     ) => (parameters === "" ? keyword : `${keyword} ${parameters}`));

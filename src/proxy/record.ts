@@ -3,6 +3,7 @@
  */
 import type { Outcome } from "../policy/observation.ts";
 import { type Reply, textOf } from "../smtp/reply.ts";
+import type { Caller } from "./caller.ts";
 import { newReference, visible } from "./journal.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Transaction } from "./transaction.ts";
@@ -40,17 +41,28 @@ export interface Refused {
 export class SessionRecord {
   /** The reference that replies and log lines carry. */
   readonly id: string = newReference();
-  readonly client: string;
+  #caller: Caller;
   readonly #around: Surroundings;
   readonly #openedAt = performance.now();
   #transactions = 0;
   #transactionAt = 0;
   #ambiguous = false;
 
-  constructor(client: string, around: Surroundings) {
-    this.client = client;
+  constructor(caller: Caller, around: Surroundings) {
+    this.#caller = caller;
     this.#around = around;
     around.counters.sessions++;
+  }
+
+  /** XCLIENT has said whose session it is. */
+  named(caller: Caller): void {
+    this.#caller = caller;
+    this.#around.log.info("client named", { id: this.id, ...this.#who, user: shown(caller.user) });
+  }
+
+  /** The client, and the trusted host that speaks for it. */
+  get #who(): { readonly client: string; readonly via: string | undefined } {
+    return { client: this.#caller.remote.host, via: this.#caller.via };
   }
 
   /** The current transaction's reference. */
@@ -74,14 +86,14 @@ export class SessionRecord {
   refused({ stage, reply, plugin, backend, from, to }: Refused): void {
     this.#around.log.info("refused", {
       id: this.id,
-      client: this.client,
+      ...this.#who,
       stage,
       code: reply.code,
       text: visible(textOf(reply).join(" ")),
       plugin,
       backend,
-      from: from === undefined ? undefined : visible(from),
-      to: to === undefined ? undefined : visible(to),
+      from: shown(from),
+      to: shown(to),
     });
   }
 
@@ -105,7 +117,7 @@ export class SessionRecord {
     counters.outcomes[ended]++;
     this.#around.log.info("transaction", {
       id: this.transactionId,
-      client: this.client,
+      ...this.#who,
       from: visible(transaction.mail.path.mailbox),
       to: transaction.accepted.map((rcpt) => visible(rcpt.path.mailbox)),
       refused: transaction.refused || undefined,
@@ -122,7 +134,7 @@ export class SessionRecord {
   sessionEnds(end: SessionEnd): void {
     this.#around.log.info("session", {
       id: this.id,
-      client: this.client,
+      ...this.#who,
       helo: end.helo === "" ? undefined : visible(end.helo),
       tls: end.tls,
       transactions: this.#transactions,
@@ -153,4 +165,8 @@ export class SessionRecord {
     const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     this.#around.log.warn("fault", { id: this.id, cause: text });
   }
+}
+
+function shown(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : visible(text);
 }

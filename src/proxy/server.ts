@@ -4,15 +4,20 @@
  */
 import { backendAt } from "../backend/backend.ts";
 import { Pool } from "../backend/pool.ts";
-import type { Listener, Network, TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
+import type { Listener, Network, TlsIdentity, Wire } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
 import type { EngineOptions } from "../policy/engine.ts";
-import type { Settings } from "../policy/settings.ts";
-import { type Reply, reply } from "../smtp/reply.ts";
+import { NetworkSet } from "../policy/networks.ts";
+import type { ListenAddress, Settings } from "../policy/settings.ts";
+import type { Refusal } from "../smtp/commands.ts";
+import { reply } from "../smtp/reply.ts";
+import type { Caller } from "./caller.ts";
+import { Census } from "./census.ts";
+import { Entrance } from "./entrance.ts";
 import { registerFigures } from "./figures.ts";
 import { Counters, type Log, visibleFields } from "./journal.ts";
 import { Offers } from "./offer.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionOwner } from "./session.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** How often deadlines are looked at, in milliseconds: nothing here is due to the millisecond. */
@@ -26,7 +31,12 @@ export interface ProxyOptions extends Pick<EngineOptions, "effects" | "metrics" 
   readonly user?: string | undefined;
 }
 
-export class Proxy {
+const TOO_MANY: Readonly<Record<"too many" | "too many of its address", Refusal>> = {
+  "too many": [421, "3.2", "Too many sessions, try again later"],
+  "too many of its address": [421, "7.0", "Too many sessions from your address, try again later"],
+};
+
+export class Proxy implements SessionOwner {
   readonly counters = new Counters();
   readonly pool: Pool;
   readonly #settings: Settings;
@@ -35,7 +45,8 @@ export class Proxy {
   readonly #log: Log;
   readonly #around: Surroundings;
   readonly #sessions = new Set<Session>();
-  readonly #perClient = new Map<string, number>();
+  readonly #census: Census;
+  readonly #entrance: Entrance;
   #listeners: Listener[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
   #draining = false;
@@ -58,6 +69,7 @@ export class Proxy {
     this.#tls = tls;
     this.#network = network;
     this.#log = log;
+    this.#census = new Census(settings);
     const { hostname, limits } = settings;
     const now = () => this.#now;
     this.pool = new Pool(settings.backends.map(({ name, endpoint }) => backendAt(name, endpoint)), {
@@ -79,6 +91,7 @@ export class Proxy {
         deadlines: settings.deadlines,
         log: (level, event, fields) => log[level](event, visibleFields(fields)),
       }),
+      trusted: new NetworkSet(settings.trusted),
       offers: new Offers({
         hostname,
         messageSize: limits.messageSize,
@@ -93,6 +106,10 @@ export class Proxy {
       draining: () => this.#draining,
       now,
     };
+    this.#entrance = new Entrance(settings, this.#around, tls, {
+      begin: (wire, address, caller, refusal) => this.#begin(wire, address, caller, refusal),
+      full: () => this.#draining || this.sessions >= settings.sessions,
+    });
     if (given.metrics !== undefined) registerFigures(given.metrics, this.counters, () => this.sessions);
   }
 
@@ -106,13 +123,13 @@ export class Proxy {
   async start(): Promise<readonly Listener[]> {
     this.#timer = setInterval(() => this.#tick(), TICK);
     await this.#probe();
-    for (const { name, endpoint, implicitTls } of this.#settings.listen) {
+    for (const address of this.#settings.listen) {
       this.#listeners.push(
         await this.#network.listen({
-          endpoint,
-          tls: implicitTls ? this.#tls : undefined,
+          endpoint: address.endpoint,
+          tls: this.#entrance.tlsFirst(address),
           handshakeTimeout: this.#settings.limits.handshakeTime,
-          accept: (wire) => this.#accept(wire, name),
+          accept: (wire) => this.#entrance.accept(wire, address),
         }),
       );
     }
@@ -128,6 +145,7 @@ export class Proxy {
   async stop(limit: number): Promise<void> {
     this.#draining = true;
     for (const listener of this.#listeners) listener.close();
+    this.#entrance.close();
     for (const session of [...this.#sessions]) session.retire();
     this.pool.drain();
     const emptied = new Promise<void>((resolve) => {
@@ -165,28 +183,25 @@ export class Proxy {
     });
   }
 
-  #accept(wire: Wire, listener: string): WireOwner {
-    const client = wire.remote.host;
-    const session = new Session(wire, listener, this.#around, () => this.#forget(session));
-    const open = (this.#perClient.get(client) ?? 0) + 1;
-    this.#perClient.set(client, open);
+  /** A client's session begins; with `refusal` it is also its end. */
+  #begin(wire: Wire, { name }: ListenAddress, caller: Caller, refusal?: Refusal): Session {
+    const session = new Session(wire, caller, name, this.#around, this);
     this.#sessions.add(session);
-    let refusal: Reply | undefined;
-    if (this.#sessions.size > this.#settings.sessions) {
-      refusal = session.refusal(421, "3.2", "Too many sessions, try again later");
-    } else if (open > this.#settings.sessionsPerClient) {
-      refusal = session.refusal(421, "7.0", "Too many sessions from your address, try again later");
-    }
+    const many = this.#census.enter(caller);
+    const refused = many === undefined ? refusal : TOO_MANY[many];
     // The wire has its owner only after this call.
-    queueMicrotask(() => session.start(refusal));
+    queueMicrotask(() => session.start(refused && session.refusal(...refused)));
     return session;
   }
 
-  #forget(session: Session): void {
+  renamed(session: Session, before: Caller): Refusal | undefined {
+    const many = this.#census.rename(before, session.caller);
+    return many && TOO_MANY[many];
+  }
+
+  ended(session: Session): void {
     this.#sessions.delete(session);
-    const left = this.#perClient.get(session.client)! - 1;
-    if (left > 0) this.#perClient.set(session.client, left);
-    else this.#perClient.delete(session.client);
+    this.#census.leave(session.caller);
     this.#checkEmpty();
   }
 

@@ -8,10 +8,12 @@ import type { Findings } from "../policy/finding.ts";
 import type { Fate } from "../policy/layer.ts";
 import type { Outcome } from "../policy/observation.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
+import type { ClientFacts } from "../smtp/client_facts.ts";
 import type { Refusal } from "../smtp/commands.ts";
 import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { Server, type ServerEvent } from "../smtp/server.ts";
 import { Asking } from "./asking.ts";
+import { type Caller, named } from "./caller.ts";
 import type { MailCommand, RcptCommand } from "./envelope.ts";
 import * as facts from "./facts.ts";
 import { type Judged, Judging } from "./judging.ts";
@@ -31,15 +33,24 @@ const LINGER = 5_000;
 /** How long EHLO waits for a backend that was never seen. */
 const PATIENCE = 2_000;
 
+/** Who is told what a session's end or change means beyond it. */
+export interface SessionOwner {
+  /** XCLIENT has named its client; a refusal where that one may not have another session. */
+  renamed(session: Session, before: Caller): Refusal | undefined;
+  /** It is over, and owes nobody anything. */
+  ended(session: Session): void;
+}
+
 export class Session implements WireOwner, TransactionOwner, Judged {
   readonly #record: SessionRecord;
+  #caller: Caller;
   /** Made for the first stage that somebody judges: most idle sessions never need it. */
   #judging: Judging | undefined;
   readonly #wire: Wire;
   readonly #listener: string;
   readonly #around: Surroundings;
   readonly #server: Server;
-  readonly #ended: (session: Session) => void;
+  readonly #owner: SessionOwner;
   #verb: "HELO" | "EHLO" = "HELO";
   #helo = "";
   #transaction: Transaction | undefined;
@@ -66,17 +77,19 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #offerBy = Infinity;
 
   /** @param listener where the client came in, as the settings name it */
-  constructor(wire: Wire, listener: string, around: Surroundings, ended: (session: Session) => void) {
+  constructor(wire: Wire, caller: Caller, listener: string, around: Surroundings, owner: SessionOwner) {
     this.#wire = wire;
+    this.#caller = caller;
     this.#listener = listener;
     this.#around = around;
-    this.#ended = ended;
-    this.#record = new SessionRecord(wire.remote.host, around);
+    this.#owner = owner;
+    this.#record = new SessionRecord(caller, around);
     this.#server = new Server({
       limits: around.limits,
       bareLineFeeds: around.bareLineFeeds,
       relay: around.relay,
       ref: this.#record.id,
+      xclient: caller.mayName,
     });
   }
 
@@ -85,17 +98,19 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     return this.#record.id;
   }
 
+  get caller(): Caller {
+    return this.#caller;
+  }
+
   /** The client's address. */
   get client(): string {
-    return this.#record.client;
+    return this.#caller.remote.host;
   }
 
   /** Judges the connection and greets. */
   start(refusal: Reply | undefined): void {
     if (refusal !== undefined) return this.#greet(refusal);
-    this.#judge(
-      "connect",
-      (findings) => facts.connected(this.#known(findings)),
+    this.#judgeConnection(
       () => this.#greet(this.#around.greeting),
       (refusal) => {
         const given = this.#server.refusal(refusal);
@@ -103,6 +118,12 @@ export class Session implements WireOwner, TransactionOwner, Judged {
         this.#greet(given);
       },
     );
+  }
+
+  /** Whom a trusted host speaks for is judged as soon as that is known; the host itself is not. */
+  #judgeConnection(proceed: () => void, refuse?: (refusal: Refusal) => void): void {
+    if (this.#caller.trusted) return proceed();
+    this.#judge("connect", (findings) => facts.connected(this.#known(findings)), proceed, refuse);
   }
 
   #greet(greeting: Reply): void {
@@ -189,7 +210,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       const session = facts.connected(this.#known(this.#judges().findings("connect")));
       chain.observe({ kind: "session", session, ms: this.#record.age });
     }
-    this.#ended(this);
+    this.#owner.ended(this);
   }
 
   // ---- the machine's side ----
@@ -294,6 +315,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
         return this.#end(event);
       case "starttls":
         return this.#startTls();
+      case "xclient":
+        return this.#named(event.facts);
       case "ask":
         this.#asking = new Asking(this.#around.pool, event.line, (given) => {
           this.#asking = undefined;
@@ -309,7 +332,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       facts.greeted({ ...this.#known(findings), helo: event.domain, verb: event.verb });
     this.#judge("helo", told, () => {
       this.#finish("reset");
-      this.#judging?.greeted(true);
+      this.#judging?.heloAnswered(true);
       this.#helo = event.domain;
       this.#verb = event.verb;
       const { pool } = this.#around;
@@ -318,7 +341,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       // The probe may last longer than the patience, and end while another EHLO is being judged.
       pool.probe(() => this.#event === event && this.#offer());
     }, (refusal) => {
-      this.#judging!.greeted(false);
+      this.#judging!.heloAnswered(false);
       this.answered(this.#server.refusal(refusal));
     });
   }
@@ -327,7 +350,10 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#offerBy = Infinity;
     if (this.#gone || this.#event?.kind !== "helo") return;
     const { pool, offers, tls, hostname } = this.#around;
-    const offer = offers.for(pool.extensions(), tls !== undefined && this.#wire.tls === undefined);
+    const offer = offers.for(pool.extensions(), {
+      starttls: tls !== undefined && this.#wire.tls === undefined,
+      xclient: this.#caller.mayName,
+    });
     this.#event = undefined;
     const given = this.#verb === "EHLO" ? offer.ehlo : reply(250, "", hostname);
     this.#server.answerHelo(given, offer.extensions, this.#around.now());
@@ -387,6 +413,22 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     });
   }
 
+  /** A trusted host says whose session this is: from here on it is that client's (XCLIENT). */
+  #named(told: ClientFacts): void {
+    const before = this.#caller;
+    const caller = this.#caller = named(before, told, this.#around.trusted);
+    this.#judging?.abandon();
+    this.#judging?.over();
+    this.#judging = undefined;
+    this.#helo = "";
+    this.#server.renamed(caller.mayName);
+    this.#record.named(caller);
+    const refusal = this.#owner.renamed(this, before);
+    if (refusal !== undefined) return this.answered(this.#server.refusal(refusal));
+    if (told.addr === undefined) return this.answered(this.#around.greeting);
+    this.#judgeConnection(() => this.answered(this.#around.greeting));
+  }
+
   // ---- judging ----
 
   #judge<S extends Stage>(
@@ -409,19 +451,24 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     const { hostname, user } = this.#around;
     return {
       id: this.#record.id,
-      wire: this.#wire,
+      caller: this.#caller,
+      tls: this.#wire.tls ?? this.#caller.tls,
       listener: this.#listener,
       hostname,
       verb: this.#verb,
       helo: this.#helo,
       conduct: this.#server.conduct,
-      user,
+      user: user ?? this.#caller.user,
       findings,
     };
   }
 
   get spokeEarly(): boolean {
     return this.#server.conduct.spokeEarly;
+  }
+
+  get greeted(): boolean {
+    return this.#server.greeted;
   }
 
   tease(line: string): void {
@@ -499,8 +546,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
         client: this.client,
         hostname: this.#around.hostname,
         extended: this.#verb === "EHLO",
-        tls: this.#wire.tls,
-        authenticated: this.#around.user !== undefined,
+        tls: this.#wire.tls ?? this.#caller.tls,
+        authenticated: (this.#around.user ?? this.#caller.user) !== undefined,
         utf8: this.#server.utf8,
         id: this.#record.transactionId,
         recipient,

@@ -4,6 +4,7 @@
 import type { Pool } from "../backend/pool.ts";
 import type { TlsIdentity } from "../net/wire.ts";
 import type { Chain } from "../policy/chain.ts";
+import type { NetworkSet } from "../policy/networks.ts";
 import type { Limits } from "../smtp/limits.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { Counters, Log } from "./journal.ts";
@@ -21,6 +22,8 @@ export interface Surroundings {
   readonly pool: Pool;
   readonly chain: Chain;
   readonly offers: Offers;
+  /** Hosts that are believed when they say for whom they speak. */
+  readonly trusted: NetworkSet;
   readonly log: Log;
   readonly counters: Counters;
   readonly greeting: Reply;

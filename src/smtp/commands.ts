@@ -7,6 +7,8 @@ import type { Path } from "./path.ts";
 import type { Parameter } from "./parameters.ts";
 import { readForwardPath, readReversePath } from "./path.ts";
 import { checkMailParameters, checkRcptParameters, readParameters } from "./parameters.ts";
+import type { ClientFacts } from "./client_facts.ts";
+import { readXclient } from "./xclient.ts";
 
 /** Between commands a session is in one of these. `bdat`: some chunks of a message are in. */
 export type Phase = "start" | "ready" | "mail" | "rcpt" | "bdat";
@@ -37,6 +39,7 @@ export type Command =
   | { readonly kind: "quit" }
   | { readonly kind: "help" }
   | { readonly kind: "starttls" }
+  | { readonly kind: "xclient"; readonly facts: ClientFacts }
   | { readonly kind: "ask"; readonly verb: "VRFY" | "EXPN" | "ETRN"; readonly line: string };
 
 /** What a command's check may look at. */
@@ -48,6 +51,8 @@ export interface Standing {
   readonly binary: boolean;
   /** Octets the proxy takes as one message. */
   readonly messageSize: number;
+  /** The other end is believed when it says with XCLIENT whose session this is. */
+  readonly xclient: boolean;
 }
 
 interface Row {
@@ -91,10 +96,11 @@ const TABLE: ReadonlyMap<string, Row> = new Map<string, Row>([
   ["EXPN",     { legal: legal(yes,       yes,       yes,       yes,      inChunks), check: ask("EXPN") }],
   ["ETRN",     { legal: legal(heloFirst, yes,       inMail,    inMail,   inMail),   check: ask("ETRN") }],
   ["STARTTLS", { legal: legal(heloFirst, yes,       inMail,    inMail,   inMail),   check: starttls }],
+  ["XCLIENT",  { legal: legal(yes,       yes,       inMail,    inMail,   inMail),   check: xclient }],
 ]);
 
 /** Commands the RFCs know and this server does not have (RFC 5321 Appendix F; ATRN: RFC 2645). */
-const ABSENT = new Set(["SEND", "SOML", "SAML", "TURN", "ATRN", "AUTH", "XCLIENT", "XFORWARD", "LHLO"]);
+const ABSENT = new Set(["SEND", "SOML", "SAML", "TURN", "ATRN", "AUTH", "XFORWARD", "LHLO"]);
 /** Verbs of HTTP: a browser made to speak to a mail server (cross-protocol attack). */
 const FOREIGN = new Set([
   "GET",
@@ -253,4 +259,10 @@ function starttls(argument: string, standing: Standing): Command | Refusal {
   if (!standing.offered.has("STARTTLS")) return [502, "5.1", "STARTTLS is not offered here"];
   if (trimmed(argument) !== "") return [501, "5.4", "STARTTLS takes no argument"];
   return { kind: "starttls" };
+}
+
+function xclient(argument: string, standing: Standing): Command | Refusal {
+  if (!standing.xclient) return [550, "7.1", "XCLIENT is taken from trusted hosts only"];
+  const read = readXclient(argument);
+  return "refusal" in read ? read.refusal : { kind: "xclient", facts: read.facts };
 }

@@ -22,7 +22,8 @@ import { Tally } from "./tally.ts";
 
 /** What the owner is asked or told. Those marked * wait for `answer`. */
 export type ServerEvent =
-  /** *helo, *mail, *rcpt, *data (354 = go on), *chunk (`takeChunk` = go on), *starttls, *ask; rset is only told. */
+  /** *helo, *mail, *rcpt, *data (354 = go on), *chunk (`takeChunk` = go on), *starttls, *xclient (2yz = the session starts
+   *  anew), *ask; rset is only told. */
   | Exclude<Command, { kind: "noop" | "quit" | "help" }>
   /** body and fault are told; *chunk end; *end, the end of data, which waits for this answer. */
   | Exclude<IntakeEvent, { kind: "swallowed" }>
@@ -38,6 +39,8 @@ export interface ServerOptions {
   readonly relay: ReadonlySet<string>;
   /** The reference that refusals carry. */
   readonly ref: string;
+  /** XCLIENT is taken. */
+  readonly xclient?: boolean;
 }
 
 type Mode =
@@ -55,12 +58,14 @@ type Mode =
 /** A line this many times the limit is no command gone wrong. */
 const FAR_TOO_LONG = 1024;
 
+const UNBLAMED = { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0, refusedRecipients: 0 };
+
 export class Server {
   /** What the last EHLO offered. */
   offered: Extensions = NO_EXTENSIONS;
   phase: Phase = "start";
   /** How the client has behaved, beyond what is refused for it. */
-  readonly conduct = { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0, refusedRecipients: 0 };
+  readonly conduct = { ...UNBLAMED };
   /** The transaction's MAIL had SMTPUTF8, or BODY=BINARYMIME. */
   utf8 = false;
   binary = false;
@@ -75,7 +80,8 @@ export class Server {
   #intake: Intake | undefined;
   /** What a refused chunk is answered once its octets are in. */
   #swallowReply: Reply | undefined;
-  readonly #tally: Tally;
+  #tally: Tally;
+  #xclient: boolean;
   #skipped = 0;
   #emptyChunk = false;
   /** PIPELINING has been offered: commands may be sent ahead (RFC 2920 §3.1). */
@@ -87,6 +93,7 @@ export class Server {
 
   constructor(options: ServerOptions) {
     this.options = options;
+    this.#xclient = options.xclient ?? false;
     this.#tally = new Tally(options.limits);
     this.#pace = new Pace(options.limits);
   }
@@ -215,6 +222,8 @@ export class Server {
       return this.#refuseChunk(command as Command & { kind: "chunk" }, given);
     }
     if (pending === "starttls" && this.#input.length > 0) return void this.#injected();
+    // A client that is refused where it would be greeted is not to go on as whoever named it.
+    if (pending === "xclient" && given.code >= 300) return this.end(given);
     this.#send(given);
     const positive = given.code < 400;
     if (pending === "end" || (pending === "chunk end" && !positive)) this.dropTransaction();
@@ -226,13 +235,18 @@ export class Server {
     } else if (pending !== "end" && !positive) this.#count(this.#tally.error());
   }
 
+  /** The session is another client's from now on: what the one before did is not held against it. */
+  renamed(xclient: boolean): void {
+    this.#xclient = xclient;
+    this.#tally = new Tally(this.options.limits);
+    Object.assign(this.conduct, UNBLAMED);
+  }
+
   /** TLS is on: the session starts anew (RFC 3207 §4.2). */
   secured(now: number): void {
     this.#pace.restart(now);
     this.#mode = "command";
-    this.phase = "start";
-    this.#ahead = false;
-    this.offered = NO_EXTENSIONS;
+    this.#startAnew();
   }
 
   /** Ends the session with a reply of the owner's (421), whatever state it is in. */
@@ -264,6 +278,7 @@ export class Server {
       utf8: this.utf8,
       binary: this.binary,
       messageSize: limits.messageSize,
+      xclient: this.#xclient,
     });
     if (!this.#ahead && this.#input.length > 0) this.conduct.pipelinedEarly = true;
     if ("command" in read) return this.#act(read.command);
@@ -423,7 +438,16 @@ export class Server {
       case "starttls":
         this.#mode = "tls";
         this.#input.clear();
+        return;
+      case "xclient":
+        this.#startAnew();
     }
+  }
+
+  #startAnew(): void {
+    this.phase = "start";
+    this.#ahead = false;
+    this.offered = NO_EXTENSIONS;
   }
 
   #checks(binary: boolean): MessageChecks {

@@ -102,7 +102,7 @@ function mustAnswer(plugin: Plugin, stage: Stage): void {
 }
 
 function earsThat(speaks: "early" | "never"): Ears {
-  return { spoke: speaks === "early", tease() {}, onSpeech: () => () => {} };
+  return { spoke: speaks === "early", greeted: false, tease() {}, onSpeech: () => () => {} };
 }
 
 function over(own: Findings, around: Findings): Findings {
@@ -130,6 +130,7 @@ export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {
   const connect: Stages["connect"] = {
     id: "7Q2MZX0K4B",
     client: { host: "203.0.113.7", port: 50_000 },
+    trusted: false,
     local: { host: "192.0.2.25", port: 25 },
     listener: "192.0.2.25:25",
     hostname: "mx.example",

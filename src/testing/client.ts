@@ -1,6 +1,7 @@
 /**
  * One client of a scene: its connection, its session, and what it was sent.
  */
+import { callerOf } from "../proxy/caller.ts";
 import { Session } from "../proxy/session.ts";
 import type { Surroundings } from "../proxy/surroundings.ts";
 import { latin1Text } from "../smtp/reply.ts";
@@ -17,6 +18,8 @@ export class FakeClient {
   constructor(events: FakeEvents, host: string, listener: string, around: Surroundings) {
     const wire = this.wire = new FakeWire(events, NOBODY, { host, port: 50_000 }, LOCAL);
     wire.onWritten = (bytes) => void (this.heard += latin1Text(bytes));
-    wire.owner = this.session = new Session(wire, listener, around, () => void (this.over = true));
+    const owner = { ended: () => void (this.over = true), renamed: () => undefined };
+    const caller = callerOf(wire, around.trusted);
+    wire.owner = this.session = new Session(wire, caller, listener, around, owner);
   }
 }

@@ -8,6 +8,7 @@ import type { TlsFacts } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
 import type { Asked, Deadlines, Effects } from "../policy/engine.ts";
 import { Metrics } from "../policy/metrics.ts";
+import { NetworkSet } from "../policy/networks.ts";
 import type { Rule } from "../policy/rule.ts";
 import { type BackendTimes, DEFAULTS, type Reuse, type Settings } from "../policy/settings.ts";
 import { Counters, type Fields, visibleFields } from "../proxy/journal.ts";
@@ -54,6 +55,8 @@ export interface SceneOptions {
   readonly listener?: string | undefined;
   /** The address that clients come from. */
   readonly client?: string | undefined;
+  /** Networks whose hosts are believed. */
+  readonly trusted?: readonly string[] | undefined;
   /** No client comes until `call`. */
   readonly empty?: boolean | undefined;
 }
@@ -168,6 +171,7 @@ export class Scene {
         log: (level, event, fields) => note(level, event, visibleFields(fields)),
         ...(options.asked === undefined ? {} : { asked: options.asked }),
       }),
+      trusted: new NetworkSet(options.trusted ?? []),
       offers: new Offers({ hostname, messageSize, recipients, messages, relay }),
       log: {
         info: (event, fields) => note("info", event, fields),

@@ -19,7 +19,7 @@ function chainOf(plugins: readonly Rule[]) {
     after: (_ms, callback) => (waiting.add(callback), () => void waiting.delete(callback)),
   });
   const late = () => [...waiting].forEach((callback) => (waiting.delete(callback), callback()));
-  const ears = { spoke: false, tease() {}, onSpeech: () => () => {} };
+  const ears = { spoke: false, greeted: false, tease() {}, onSpeech: () => () => {} };
   const dossier = chain.dossier("7Q2M", "203.0.113.7", ears);
   return { chain, dossier, failures, waiting, late };
 }

@@ -125,7 +125,7 @@ const log = (_: string, event: string, { cause, text }: { readonly [name: string
 const chains = new Map(
   Object.entries(RULES).map(([name, rule]) => [name, new Chain([rule], { effects, metrics, log })]),
 );
-const ears = { spoke: false, tease() {}, onSpeech: () => () => {} };
+const ears = { spoke: false, greeted: false, tease() {}, onSpeech: () => () => {} };
 
 async function round(name: string): Promise<object> {
   const [rules, job] = ROUNDS[name]!;

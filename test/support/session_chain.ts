@@ -54,6 +54,7 @@ export class SessionChain {
       get spoke() {
         return spoke();
       },
+      greeted: false,
       tease: (line) => void this.teasers.push(line),
       onSpeech: (callback) => {
         this.#listeners.add(callback);

@@ -113,6 +113,7 @@ describe("facts:", () => {
     expect(Object.keys(factsAt("connect"))).toEqual([
       "id",
       "client",
+      "trusted",
       "local",
       "listener",
       "hostname",

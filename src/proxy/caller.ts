@@ -1,0 +1,73 @@
+/**
+ * Who a session's client is: the other end of its connection, or whom a trusted host there has said to speak for
+ * (PROXY protocol, XCLIENT). A trusted host that speaks for itself is nobody's client: it is never judged by its
+ * address, counted or banned, and being trusted gives it no right to relay.
+ */
+import type { ProxyHeader, ProxyTls } from "../net/proxy_protocol.ts";
+import type { Address, TlsFacts, Wire } from "../net/wire.ts";
+import type { NetworkSet } from "../policy/networks.ts";
+import type { ClientFacts } from "../smtp/client_facts.ts";
+
+export interface Caller {
+  readonly remote: Address;
+  readonly local: Address;
+  /** The trusted host that said so; undefined where the connection itself does. */
+  readonly via: string | undefined;
+  /** It is a trusted host, or one whose address nobody knows. */
+  readonly trusted: boolean;
+  /** It is believed when it says with XCLIENT for whom it speaks. */
+  readonly mayName: boolean;
+  /** The client's TLS connection to `via`. */
+  readonly tls: TlsFacts | undefined;
+  /** Whom it authenticated as at `via`. */
+  readonly user: string | undefined;
+}
+
+/** The other end of a connection. */
+export function callerOf({ remote, local }: Wire, trusted: NetworkSet): Caller {
+  return known(remote, local, trusted, { via: undefined, tls: undefined, user: undefined });
+}
+
+function known(
+  remote: Address,
+  local: Address,
+  networks: NetworkSet,
+  told: Pick<Caller, "via" | "tls" | "user">,
+): Caller {
+  const trusted = networks.has(remote.host);
+  return { remote, local, trusted, mayName: trusted, ...told };
+}
+
+/** Whom a PROXY header names. */
+export function proxied(caller: Caller, header: ProxyHeader, networks: NetworkSet): Caller {
+  if (header.command === "local") return caller;
+  const via = caller.remote.host;
+  const tls = header.tls === undefined ? undefined : tlsOf(header.tls, header.authority);
+  if (header.command === "unknown") return { ...caller, via, tls, trusted: true, mayName: false };
+  return known(header.source, header.destination, networks, { via, tls, user: undefined });
+}
+
+function tlsOf({ version, cipher }: ProxyTls, authority: string | undefined): TlsFacts {
+  return { version: version ?? "TLS", cipher: cipher ?? "unknown", serverName: authority };
+}
+
+/**
+ * Whom XCLIENT names. A user is only known if this very command tells one. Once it has told an address, the next
+ * command may come from the client itself, through a host that has stopped reading what it passes on (nginx does).
+ */
+export function named(caller: Caller, facts: ClientFacts, networks: NetworkSet): Caller {
+  const told = {
+    via: caller.via ?? caller.remote.host,
+    tls: caller.tls,
+    user: facts.login ?? undefined,
+  };
+  const local = destination(caller.local, facts);
+  if (facts.addr === undefined) return { ...caller, local, ...told };
+  if (facts.addr === null) return { ...caller, local, ...told, trusted: true, mayName: false };
+  return known({ host: facts.addr, port: facts.port ?? 0 }, local, networks, told);
+}
+
+function destination(local: Address, { destAddr, destPort }: ClientFacts): Address {
+  if (destAddr === undefined || destAddr === null) return local;
+  return { host: destAddr, port: destPort ?? local.port };
+}

@@ -1,0 +1,54 @@
+/**
+ * How many sessions there are of whom. A trusted host that speaks for others is counted in all, but not as a client.
+ */
+import type { Caller } from "./caller.ts";
+
+export interface CensusLimits {
+  /** Sessions at a time. */
+  readonly sessions: number;
+  /** Sessions at a time of one client address. */
+  readonly sessionsPerClient: number;
+}
+
+export class Census {
+  readonly #limits: CensusLimits;
+  readonly #perClient = new Map<string, number>();
+  #all = 0;
+
+  constructor(limits: CensusLimits) {
+    this.#limits = limits;
+  }
+
+  /** One more is there; if that is one too many, it is counted until it leaves all the same. */
+  enter(caller: Caller): "too many" | "too many of its address" | undefined {
+    this.#all++;
+    const mine = this.#count(caller);
+    if (this.#all > this.#limits.sessions) return "too many";
+    return mine > this.#limits.sessionsPerClient ? "too many of its address" : undefined;
+  }
+
+  /** One of them is another client's from now on. */
+  rename(before: Caller, after: Caller): "too many of its address" | undefined {
+    this.#uncount(before);
+    return this.#count(after) > this.#limits.sessionsPerClient ? "too many of its address" : undefined;
+  }
+
+  leave(caller: Caller): void {
+    this.#all--;
+    this.#uncount(caller);
+  }
+
+  #count({ remote: { host }, trusted }: Caller): number {
+    if (trusted) return 0;
+    const open = (this.#perClient.get(host) ?? 0) + 1;
+    this.#perClient.set(host, open);
+    return open;
+  }
+
+  #uncount({ remote: { host }, trusted }: Caller): void {
+    if (trusted) return;
+    const left = this.#perClient.get(host)! - 1;
+    if (left > 0) this.#perClient.set(host, left);
+    else this.#perClient.delete(host);
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Where connections come in: what a PROXY header or TLS must come first is waited for, then there is a client that can
+ * have a session. Headers are taken from trusted hosts only.
+ */
+import type { ProxyHeader } from "../net/proxy_protocol.ts";
+import type { TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
+import type { ListenAddress, Settings } from "../policy/settings.ts";
+import type { Refusal } from "../smtp/commands.ts";
+import { type Caller, callerOf, proxied } from "./caller.ts";
+import { visibleFields } from "./journal.ts";
+import { Preface } from "./preface.ts";
+import type { Session } from "./session.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+const STRANGER: Refusal = [554, "7.1", "Only trusted hosts may connect here"];
+const NO_CLIENT: Refusal = [421, "3.0", "The host before this one did not say for whom it speaks"];
+
+/** Who makes sessions. */
+export interface Host {
+  /** A client's session begins; with `refusal` it is also its end. */
+  begin(wire: Wire, address: ListenAddress, caller: Caller, refusal?: Refusal): Session;
+  /** No connection may be waited for any more. */
+  full(): boolean;
+}
+
+export class Entrance {
+  readonly #settings: Settings;
+  readonly #around: Surroundings;
+  readonly #tls: TlsIdentity | undefined;
+  readonly #host: Host;
+  /** Connections that have not said yet whose they are. */
+  readonly #prefaces = new Set<Preface>();
+
+  constructor(settings: Settings, around: Surroundings, tls: TlsIdentity | undefined, host: Host) {
+    this.#settings = settings;
+    this.#around = around;
+    this.#tls = tls;
+    this.#host = host;
+  }
+
+  /** What a connection begins with, where that is TLS: behind a PROXY header it comes later. */
+  tlsFirst({ implicitTls, proxy = "optional" }: ListenAddress): TlsIdentity | undefined {
+    const later = proxy === "required" || (proxy === "optional" && this.#settings.trusted.length > 0);
+    return implicitTls && !later ? this.#tls : undefined;
+  }
+
+  accept(wire: Wire, address: ListenAddress): WireOwner {
+    const caller = callerOf(wire, this.#around.trusted);
+    const { proxy = "optional" } = address;
+    if (caller.trusted && proxy !== "off") return this.#preface(wire, address, caller, proxy);
+    if (proxy === "required") {
+      return this.#refuse(wire, address, caller, STRANGER, "that address is not trusted");
+    }
+    if (address.implicitTls && wire.tls === undefined) return this.#preface(wire, address, caller, "off");
+    return this.#host.begin(wire, address, caller);
+  }
+
+  /** Ends all that have not begun. */
+  close(): void {
+    for (const preface of [...this.#prefaces]) preface.abort();
+    this.#prefaces.clear();
+  }
+
+  #preface(
+    wire: Wire,
+    address: ListenAddress,
+    caller: Caller,
+    header: "off" | "optional" | "required",
+  ): WireOwner {
+    const beginning = {
+      header,
+      tls: address.implicitTls ? this.#tls : undefined,
+      handshakeTime: this.#settings.limits.handshakeTime,
+      wait: this.#around.chain.engine.wait,
+    };
+    const preface: Preface = new Preface(wire, beginning, {
+      began: (header, early) => {
+        this.#prefaces.delete(preface);
+        const session = this.#introduced(wire, address, caller, header);
+        wire.owner = session;
+        if (early.length > 0) session.data(early);
+      },
+      faulty: (fault) => {
+        this.#prefaces.delete(preface);
+        wire.owner = this.#refuse(wire, address, caller, NO_CLIENT, fault);
+      },
+      left: () => this.#prefaces.delete(preface),
+    });
+    if (this.#host.full()) queueMicrotask(() => preface.abort());
+    else this.#prefaces.add(preface);
+    return preface;
+  }
+
+  /** The client that a header names has its session now. */
+  #introduced(wire: Wire, address: ListenAddress, peer: Caller, header: ProxyHeader | undefined): Session {
+    if (header === undefined) return this.#host.begin(wire, address, peer);
+    if (header.command === "unknown" && this.#settings.proxyUnknown === "refuse") {
+      return this.#refuse(wire, address, peer, NO_CLIENT, "the header says that the client is not known");
+    }
+    return this.#host.begin(wire, address, proxied(peer, header, this.#around.trusted));
+  }
+
+  #refuse(wire: Wire, address: ListenAddress, caller: Caller, refusal: Refusal, why: string): Session {
+    const client = caller.remote.host;
+    const detail = `Cannot take a connection by the PROXY protocol from ${client}: ${why}`;
+    this.#around.log.warn("proxy header", visibleFields({ client, listener: address.name, detail }));
+    return this.#host.begin(wire, address, caller, refusal);
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * A connection before its session: what says first whose connection it is, a PROXY header, is read here, and only then
+ * is there a client that can be greeted and judged. TLS from the first octet (implicit TLS) begins behind the header.
+ */
+import { type ProxyHeader, ProxyReader } from "../net/proxy_protocol.ts";
+import type { TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
+import type { After } from "../policy/engine.ts";
+
+/** Milliseconds for a header to come: its sender is near, and writes it at once. */
+const HEADER_TIME = 5_000;
+/**
+ * Milliseconds until a trusted host that is silent is greeted as one that sends no header: only a listener that
+ * requires one can know.
+ */
+const GRACE = 300;
+
+/** How a connection begins. */
+export interface Beginning {
+  readonly header: "off" | "optional" | "required";
+  /** Implicit TLS, behind the header. */
+  readonly tls: TlsIdentity | undefined;
+  /** Milliseconds for its handshake. */
+  readonly handshakeTime: number;
+  readonly wait: After;
+}
+
+/** Who goes on. Exactly one of the three is told, once. */
+export interface PrefaceOwner {
+  /**
+   * @param header undefined: there was none
+   * @param early octets that came behind it before the greeting; void after the call
+   */
+  began(header: ProxyHeader | undefined, early: Uint8Array): void;
+  /** What came was no header: the connection is still open, and must not be anybody's. */
+  faulty(fault: string): void;
+  /** The connection is gone. */
+  left(): void;
+}
+
+const NOTHING = new Uint8Array(0);
+const SIGNATURES = ["PROXY ", "\r\n\r\n\0\r\nQUIT\n"].map((text) =>
+  Uint8Array.from(Buffer.from(text, "latin1"))
+);
+
+export class Preface implements WireOwner {
+  readonly #wire: Wire;
+  readonly #beginning: Beginning;
+  readonly #owner: PrefaceOwner;
+  readonly #reader = new ProxyReader();
+  /** What has come while it is open whether a header begins. */
+  #first = NOTHING;
+  #isHeader: boolean;
+  #over = false;
+  #stop = (): void => {};
+
+  constructor(wire: Wire, beginning: Beginning, owner: PrefaceOwner) {
+    this.#wire = wire;
+    this.#beginning = beginning;
+    this.#owner = owner;
+    this.#isHeader = beginning.header === "required";
+    const none = () => this.#begin(undefined, NOTHING);
+    if (beginning.header !== "off") {
+      this.#stop = this.#isHeader ? this.#expire() : beginning.wait(GRACE, none);
+    } // The wire has its owner only after this call.
+    else queueMicrotask(none);
+  }
+
+  /** Ends the connection. */
+  abort(): void {
+    this.#settle(() => {});
+    this.#wire.abort();
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.#over) return;
+    if (this.#isHeader) return this.#read(bytes);
+    const all = this.#first.length === 0 ? bytes : Buffer.concat([this.#first, bytes]);
+    const fit = SIGNATURES.filter((signature) => beginsAlike(all, signature));
+    if (fit.length === 0) return this.#begin(undefined, all);
+    if (this.#first.length === 0) {
+      this.#stop();
+      this.#stop = this.#expire();
+    }
+    if (fit.some(({ length }) => all.length >= length)) {
+      this.#isHeader = true;
+      return this.#read(all);
+    }
+    this.#first = Uint8Array.from(all);
+  }
+
+  end(): void {
+    this.abort();
+    this.#owner.left();
+  }
+
+  close(): void {
+    this.#settle(() => this.#owner.left());
+  }
+
+  drain(): void {}
+
+  #expire(): () => void {
+    return this.#beginning.wait(HEADER_TIME, () => {
+      const fault = `no whole PROXY header came within ${HEADER_TIME / 1000} s`;
+      this.#settle(() => this.#owner.faulty(fault));
+    });
+  }
+
+  #read(bytes: Uint8Array): void {
+    const read = this.#reader.push(bytes);
+    if (read === undefined) return;
+    if ("fault" in read) this.#settle(() => this.#owner.faulty(read.fault));
+    else this.#begin(read.header, read.rest);
+  }
+
+  #begin(header: ProxyHeader | undefined, early: Uint8Array): void {
+    const { tls, wait, handshakeTime } = this.#beginning;
+    if (tls === undefined) return this.#settle(() => this.#owner.began(header, early));
+    this.#stop();
+    this.#stop = wait(handshakeTime, () => this.abort());
+    this.#wire.secure(tls, () => this.#settle(() => this.#owner.began(header, NOTHING)), early.slice());
+  }
+
+  #settle(tell: () => void): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#stop();
+    tell();
+  }
+}
+
+/** Whether one is the beginning of the other. */
+function beginsAlike(bytes: Uint8Array, signature: Uint8Array): boolean {
+  const length = Math.min(bytes.length, signature.length);
+  for (let i = 0; i < length; i++) if (bytes[i] !== signature[i]) return false;
+  return true;
+}
