@@ -3,6 +3,9 @@
  * published types lack `upgradeTLS({ isServer })`, and because Deno's type check knows no `Bun` at all.
  */
 
+import type { X509Certificate } from "node:crypto";
+import type { SecureContext } from "node:tls";
+
 /** A socket of `Bun.listen` or `Bun.connect`, plain or TLS. */
 export interface BunSocket<Data> {
   data: Data;
@@ -25,13 +28,29 @@ export interface BunSocket<Data> {
   getTLSVersion(): string;
   getCipher(): { name: string };
   getServername(): string | undefined;
+  getPeerX509Certificate(): X509Certificate | undefined;
+  /** Null when the peer's chain is trusted. The name counts too when it is wrong and the chain is right. */
+  getAuthorizationError(): Error | null;
+  /** Offers to resume this session; only from `open`. */
+  setSession(session: Uint8Array): void;
   /** Plain half and secure half. The plain half goes on calling its `data` with ciphertext. */
   upgradeTLS(options: {
-    isServer: true;
-    tls: { cert: string; key: string };
+    isServer: boolean;
+    tls: BunTls;
     data: Data;
     socket: BunHandlers<Data>;
   }): [plain: BunSocket<Data>, secure: BunSocket<Data>];
+}
+
+/** What a handshake works with. A context carries certificates, keys and CAs, the rest stands beside it. */
+export interface BunTls {
+  cert?: string;
+  key?: string;
+  /** The native half of node:tls's SecureContext (`bunContext`). */
+  secureContext?: object;
+  serverName?: string | undefined;
+  requestCert?: boolean;
+  rejectUnauthorized?: boolean;
 }
 
 /** Callbacks of a listener or connection. */
@@ -49,6 +68,8 @@ export interface BunHandlers<Data> {
   timeout(socket: BunSocket<Data>): void;
   /** `error` is set even on success when no client certificate was given: only `success` counts. */
   handshake?(socket: BunSocket<Data>, success: boolean, error: Error | null): void;
+  /** A session that may be resumed later; several per connection under TLS 1.3. */
+  session?(socket: BunSocket<Data>, session: Uint8Array): void;
   connectError?(socket: BunSocket<Data>, error: Error): void;
 }
 
@@ -77,3 +98,8 @@ interface BunApi {
 
 /** Bun itself; undefined on other runtimes. */
 export const bun: BunApi = (globalThis as unknown as { Bun: BunApi }).Bun;
+
+/** The part of a secure context that native sockets take. */
+export function bunContext(context: SecureContext): object {
+  return (context as SecureContext & { context: object }).context;
+}

@@ -6,9 +6,20 @@
 
 import { codedError, endpointError, plainHost } from "./address.ts";
 import type { BunHandlers, BunSocket } from "./bun_socket.ts";
+import { askTls, serveTls, tlsFacts } from "./bun_tls.ts";
 import { nobody, OrderedWire } from "./ordered.ts";
 import { copyOf, giveBack } from "./spare.ts";
-import type { Address, ConnectOwner, Endpoint, TlsFacts, TlsIdentity } from "./wire.ts";
+import { ClientTls } from "./tls_client.ts";
+import { isNameError } from "./tls_peer.ts";
+import type {
+  Address,
+  ConnectOwner,
+  Endpoint,
+  TlsClientOptions,
+  TlsFacts,
+  TlsIdentity,
+  TlsPeer,
+} from "./wire.ts";
 
 type Socket = BunSocket<BunWire>;
 
@@ -21,7 +32,8 @@ const NONE: Uint8Array[] = [];
 export const NO_SOCKET = undefined as unknown as Socket;
 
 interface Upgrade {
-  readonly identity: TlsIdentity;
+  /** Makes the plain socket a secure one. */
+  readonly start: () => [plain: Socket, secure: Socket];
   readonly done: (facts: TlsFacts) => void;
   /** Plain bytes written before `secure` that must leave first. */
   readonly before: Uint8Array[];
@@ -44,6 +56,8 @@ export class BunWire extends OrderedWire {
   #upgrade: Upgrade | undefined = undefined;
   /** Whom to tell of the handshake that is under way. */
   #shaking: ((facts: TlsFacts) => void) | undefined = undefined;
+  /** This end is TLS's client. */
+  #client: ClientTls | undefined = undefined;
   /** Why the socket is about to close, where Bun tells that earlier than `close`. */
   #fault: Error | undefined = undefined;
 
@@ -95,10 +109,21 @@ export class BunWire extends OrderedWire {
   }
 
   secure(identity: TlsIdentity, done: (facts: TlsFacts) => void): void {
+    this.#upgradeBy(() => serveTls(this.#socket, identity, wireHandlers), done);
+  }
+
+  secureAsClient(options: TlsClientOptions, done: (facts: TlsFacts) => void): void {
+    this.#upgradeBy(() => {
+      this.#client = new ClientTls(options, this.remote);
+      return askTls(this.#socket, this.#client, wireHandlers);
+    }, done);
+  }
+
+  #upgradeBy(start: Upgrade["start"], done: (facts: TlsFacts) => void): void {
     if (this.#ending || this.over) return;
     // What came early came in plain and is an injection (CVE-2011-0411): never delivered.
     this.deafen();
-    this.#upgrade = { identity, done, before: this.#queue };
+    this.#upgrade = { start, done, before: this.#queue };
     this.#queue = NONE;
     if (this.#blocked) this.#socket.pause();
     else this.#startTls();
@@ -149,17 +174,11 @@ export class BunWire extends OrderedWire {
   }
 
   #startTls(): void {
-    const { identity, done } = this.#upgrade!;
+    const { start, done } = this.#upgrade!;
     this.#upgrade = undefined;
     this.expectHandshake(done);
     try {
-      const tls = { cert: identity.cert, key: identity.key };
-      const [plain, secure] = this.#socket.upgradeTLS({
-        isServer: true,
-        tls,
-        data: this,
-        socket: wireHandlers,
-      });
+      const [plain, secure] = start();
       // The plain half goes on reporting, ciphertext and all: from now on to nobody.
       plain.data = BunWire.#retired;
       this.#socket = secure;
@@ -211,17 +230,15 @@ export class BunWire extends OrderedWire {
   shook(success: boolean, error: Error | null): void {
     const done = this.#shaking;
     if (done === undefined || this.over) return;
-    if (!success) {
-      this.#fault = error ?? codedError("EPROTO", "Cannot agree on TLS");
+    if (!success && !(this.#client !== undefined && isNameError(error))) {
+      this.#fault = this.#inWords(error ?? codedError("EPROTO", "Cannot agree on TLS"));
       return;
     }
+    const peer = this.#judgePeer();
+    if (peer instanceof Error) return this.failed(peer);
     this.#shaking = undefined;
     const socket = this.#socket;
-    this.tls = {
-      version: socket.getTLSVersion(),
-      cipher: socket.getCipher().name,
-      serverName: socket.getServername() || undefined,
-    };
+    this.tls = tlsFacts(socket, peer);
     if (this.paused && !this.#closing) socket.pause();
     this.deaf = this.#closing;
     this.#blocked = this.#queue.length > 0 || this.#ending;
@@ -229,9 +246,19 @@ export class BunWire extends OrderedWire {
     if (!this.over) this.drained();
   }
 
+  /** Whom the server turned out to be; an Error if that is not good enough. */
+  #judgePeer(): TlsPeer | Error | undefined {
+    const socket = this.#socket;
+    return this.#client?.judge(socket.getPeerX509Certificate(), socket.getAuthorizationError());
+  }
+
+  #inWords(error: Error): Error {
+    return this.#client === undefined ? error : this.#client.fault(error);
+  }
+
   /** The socket is gone. */
   closed(error: Error | undefined): void {
-    const fault = error ?? this.#fault;
+    const fault = this.#fault ?? error;
     if (fault === undefined) this.receivedEnd();
     this.finished(fault);
   }
@@ -244,7 +271,12 @@ export class BunWire extends OrderedWire {
     this.#upgrade = undefined;
   }
 
-  /** Something threw, or TLS broke. */
+  /** TLS broke, or something threw. */
+  broke(error: Error): void {
+    this.failed(this.#inWords(error));
+  }
+
+  /** It must end for this reason. */
   failed(error: Error): void {
     if (this.over) return;
     this.#fault ??= error;
@@ -297,7 +329,7 @@ export const wireHandlers: BunHandlers<BunWire> = {
   drain: (socket) => socket.data.drained(),
   end: (socket) => socket.data.receivedEnd(),
   close: (socket, error) => socket.data.closed(error),
-  error: (socket, error) => socket.data.failed(error),
+  error: (socket, error) => socket.data.broke(error),
   timeout: (socket) => socket.data.lingered(),
   handshake: (socket, success, error) => socket.data.shook(success, error),
 };

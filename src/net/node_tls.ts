@@ -1,14 +1,17 @@
 /**
- * The server side of TLS over a connected net.Socket. TLSSocket gets a Duplex, not the socket itself: with
+ * TLS over a connected net.Socket. TLSSocket gets a Duplex, not the socket itself: with
  * the socket, bytes that arrive while it changes hands can be lost (on Deno concurrent handshakes then
  * hang), and what each runtime does with the socket's own listeners differs. It costs nothing measurable.
  */
 
+import { Buffer } from "node:buffer";
+import { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
+import { connect, TLSSocket } from "node:tls";
 import { secureContext } from "./tls.ts";
-import type { TlsFacts, TlsIdentity } from "./wire.ts";
+import type { ClientTls } from "./tls_client.ts";
+import type { TlsFacts, TlsIdentity, TlsPeer } from "./wire.ts";
 
 /** The socket's bytes as a Duplex. Takes over the socket: its former listeners must be gone. */
 export class Transport extends Duplex {
@@ -73,13 +76,39 @@ export function serveTls(transport: Transport, identity: TlsIdentity): TLSSocket
   return stream;
 }
 
+/**
+ * Starts TLS as the client. The result tells `secureConnect` after the handshake, whoever the peer is: the caller judges.
+ */
+export function askTls(transport: Transport, client: ClientTls): TLSSocket {
+  const { context, session, serverName } = client;
+  const stream = connect({
+    socket: transport,
+    secureContext: context,
+    rejectUnauthorized: false,
+    // The chain's error would hide behind the name's.
+    checkServerIdentity: () => undefined,
+    ...(serverName !== undefined && { servername: serverName }),
+    ...(session !== undefined && { session: Buffer.from(session) }),
+  });
+  stream.on("session", (offered: Uint8Array) => client.offered(offered));
+  setImmediate(() => transport.open());
+  return stream;
+}
+
+/** The peer's certificate; undefined when it showed none. */
+export function peerCertificate(socket: TLSSocket): X509Certificate | undefined {
+  const { raw } = (socket.getPeerCertificate(true) ?? {}) as { raw?: Uint8Array };
+  return raw === undefined ? undefined : new X509Certificate(raw);
+}
+
 /** What was agreed on. */
-export function tlsFacts(socket: TLSSocket): TlsFacts {
+export function tlsFacts(socket: TLSSocket, peer: TlsPeer | undefined): TlsFacts {
   // Missing in @types/node; false when the client named none.
   const { servername } = socket as TLSSocket & { servername?: string | false };
   return {
     version: socket.getProtocol() ?? "",
     cipher: socket.getCipher().name,
     serverName: servername || undefined,
+    peer,
   };
 }

@@ -6,9 +6,18 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { codedError, endpointError, plainHost } from "./address.ts";
-import { serveTls, tlsFacts, Transport } from "./node_tls.ts";
+import { askTls, peerCertificate, serveTls, tlsFacts, Transport } from "./node_tls.ts";
 import { nobody, OrderedWire } from "./ordered.ts";
-import type { Address, ConnectOwner, Endpoint, TlsFacts, TlsIdentity } from "./wire.ts";
+import { ClientTls } from "./tls_client.ts";
+import type {
+  Address,
+  ConnectOwner,
+  Endpoint,
+  TlsClientOptions,
+  TlsFacts,
+  TlsIdentity,
+  TlsPeer,
+} from "./wire.ts";
 
 /** Milliseconds a closing wire waits for its peer. */
 const LINGER = 4_000;
@@ -20,6 +29,8 @@ export class NodeWire extends OrderedWire {
   #stream: Socket;
   /** What TLS writes to; it has a queue of its own. */
   #transport: Transport | undefined = undefined;
+  /** This end is TLS's client. */
+  #client: ClientTls | undefined = undefined;
   readonly #endpoint: Endpoint;
   #remote: Address | undefined = undefined;
   #local: Address | undefined = undefined;
@@ -88,20 +99,37 @@ export class NodeWire extends OrderedWire {
   }
 
   secure(identity: TlsIdentity, done: (facts: TlsFacts) => void): void {
+    this.#upgradeBy((transport) => {
+      const stream = serveTls(transport, identity);
+      stream.once("secure", () => this.#secured(stream, undefined, done));
+      return stream;
+    });
+  }
+
+  secureAsClient(options: TlsClientOptions, done: (facts: TlsFacts) => void): void {
+    this.#upgradeBy((transport) => {
+      const client = new ClientTls(options, this.remote);
+      const stream = askTls(transport, client);
+      this.#client = client;
+      stream.once("secureConnect", () => this.#judge(stream, client, done));
+      return stream;
+    });
+  }
+
+  #upgradeBy(start: (transport: Transport) => TLSSocket): void {
     if (this.#ending || this.over) return;
     this.deafen();
     const socket = this.#socket;
     for (const event of EVENTS) socket.removeAllListeners(event);
     try {
       const transport = new Transport(socket);
-      const stream = serveTls(transport, identity);
+      const stream = start(transport);
       this.#transport = transport;
       this.#stream = stream;
       transport.on("drain", () => this.#drained());
       this.#listenTo(stream);
       socket.on("end", () => this.#left());
       stream.on("_tlsError", (error: Error) => this.#failed(error));
-      stream.once("secure", () => this.#secured(stream, done));
     } catch (cause) {
       socket.on("error", ignore);
       this.#failed(cause as Error);
@@ -156,9 +184,17 @@ export class NodeWire extends OrderedWire {
     this.owner.drain();
   }
 
-  #secured(stream: TLSSocket, done: (facts: TlsFacts) => void): void {
+  /** As the client: is this the server that was meant? */
+  #judge(stream: TLSSocket, client: ClientTls, done: (facts: TlsFacts) => void): void {
     if (this.over) return;
-    this.tls = tlsFacts(stream);
+    const peer = client.judge(peerCertificate(stream), stream.authorizationError);
+    if (peer instanceof Error) this.#fail(peer);
+    else this.#secured(stream, peer, done);
+  }
+
+  #secured(stream: TLSSocket, peer: TlsPeer | undefined, done: (facts: TlsFacts) => void): void {
+    if (this.over) return;
+    this.tls = tlsFacts(stream, peer);
     this.deaf = this.#closing;
     if (this.paused && !this.#closing) stream.pause();
     if (!this.#closing) done(this.tls);
@@ -167,7 +203,11 @@ export class NodeWire extends OrderedWire {
   #failed(error: Error): void {
     if (this.over) return;
     if (this.#connecting) this.refused(error);
-    else this.finished(this.#fault ??= error);
+    this.#fail(this.#client?.fault(error) ?? error);
+  }
+
+  #fail(error: Error): void {
+    this.finished(this.#fault ??= error);
     clearTimeout(this.#linger);
     // Later: a TLS alert that says why is still on its way down.
     setImmediate(() => {

@@ -27,6 +27,35 @@ export interface TlsFacts {
   readonly cipher: string;
   /** The name the client asked for (SNI), if any. */
   readonly serverName: string | undefined;
+  /** Whose certificate the peer showed; missing when it showed none. */
+  readonly peer?: TlsPeer | undefined;
+}
+
+/** What a peer's certificate says, and whether to believe it. */
+export interface TlsPeer {
+  /** On one line: `CN=mx.example, O=Example`. */
+  readonly subject: string;
+  /** SHA-256 of the certificate, 64 hexadecimal digits in lower case. */
+  readonly fingerprint: string;
+  /** Everything that was to be checked was checked, and it was more than nothing. */
+  readonly verified: boolean;
+  /** What a check found wrong with it, in words; such a peer is only met where nothing was to be checked. */
+  readonly error?: string;
+}
+
+/** How to be a TLS client. Keep the object for all connections to one server: sessions resume within it. TLS 1.2 and up. */
+export interface TlsClientOptions {
+  /** The name to ask for (SNI) and to find in the certificate. Without it the peer's IP address must be in there. */
+  readonly serverName?: string | undefined;
+  /** `name`: chain and name; `ca`: chain only; `none`: neither. */
+  readonly verify: "none" | "name" | "ca";
+  /** CA certificates in PEM, instead of those the runtime trusts. */
+  readonly ca?: string | undefined;
+  /** Base64 SHA-256 of public keys (SubjectPublicKeyInfo): the peer's must be one of them, besides what `verify` says. */
+  readonly pins?: readonly string[] | undefined;
+  /** Client certificate chain and its key, both PEM. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
 }
 
 /** A certificate chain and its private key, both PEM. */
@@ -73,6 +102,11 @@ export interface Wire {
    * `done` is told the handshake's outcome before the first decrypted `data`; a failed handshake ends in `close(error)`.
    */
   secure(identity: TlsIdentity, done: (facts: TlsFacts) => void, early?: Uint8Array): void;
+  /**
+   * Starts TLS as the client on a plain wire, with the promises of `secure`. A peer that does not pass what `options`
+   * check ends in `close(error)` before `done`; so may one that dislikes our certificate, but with TLS 1.3 after it.
+   */
+  secureAsClient(options: TlsClientOptions, done: (facts: TlsFacts) => void): void;
 }
 
 /** What a listener needs. */

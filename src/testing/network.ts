@@ -13,6 +13,7 @@ import type {
   Listener,
   ListenOptions,
   Network,
+  TlsClientOptions,
   TlsFacts,
   Wire,
   WireOwner,
@@ -60,6 +61,8 @@ export class FakeWire implements Wire {
   ended: "end" | "close" | "abort" | undefined;
   /** Set between `secure` and the peer's handshake. */
   handshake: ((facts: TlsFacts) => void) | undefined;
+  /** How the proxy started TLS as the client. */
+  askedTls: TlsClientOptions | undefined;
   /** Told what the proxy wrote, as far as the kernel has taken it. */
   onWritten: (bytes: Uint8Array) => void = () => {};
   readonly #events: FakeEvents;
@@ -126,6 +129,11 @@ export class FakeWire implements Wire {
   secure(_identity: unknown, done: (facts: TlsFacts) => void): void {
     this.#inbox = [];
     this.handshake = done;
+  }
+
+  secureAsClient(options: TlsClientOptions, done: (facts: TlsFacts) => void): void {
+    this.askedTls = options;
+    this.secure(undefined, done);
   }
 
   // ---- the peer's side ----

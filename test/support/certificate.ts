@@ -1,9 +1,9 @@
 /**
- * Makes a self-signed certificate for tests: X.509 v3 (RFC 5280), EC P-256, written as DER by hand
- * because node:crypto signs but does not build certificates, and a test should need no openssl.
+ * Makes certificates for tests, self-signed or by an issuer: X.509 v3 (RFC 5280), EC P-256 or RSA, written as
+ * DER by hand because node:crypto signs but does not build certificates, and a test should need no openssl.
  */
 
-import { createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import type { TlsIdentity } from "../../src/net/wire.ts";
 
 const DAY = 86_400_000;
@@ -16,39 +16,80 @@ export interface CertificateOptions {
   readonly notBefore?: Date;
   /** Default in ten days. */
   readonly notAfter?: Date;
+  /** Who signs it, made with `authority`; default itself. */
+  readonly issuer?: TlsIdentity & { readonly name: string };
+  /** It may sign others. */
+  readonly authority?: boolean;
+  /** Default `ec`. */
+  readonly key?: "ec" | "rsa";
+  /** IPv4 addresses it is for as well. */
+  readonly addresses?: readonly string[];
 }
 
-/** A fresh key and its certificate, both PEM. */
-export function makeIdentity(options: CertificateOptions = {}): TlsIdentity {
+/** A fresh key and its certificate, both PEM; `name` is the subject's common name. */
+export function makeIdentity(options: CertificateOptions = {}): TlsIdentity & { readonly name: string } {
   const names = options.names ?? ["mx.example"];
   const now = Date.now();
-  const { publicKey, privateKey } = generateKeyPairSync("ec", {
-    namedCurve: "P-256",
-    publicKeyEncoding: { type: "spki", format: "der" },
-    privateKeyEncoding: { type: "pkcs8", format: "pem" },
-  });
-  const name = sequence(tagged(0x31, sequence(objectId("2.5.4.3"), utf8(names[0]!))));
-  const algorithm = sequence(objectId("1.2.840.10045.4.3.2")); // ecdsa-with-SHA256
+  const { publicKey, privateKey } = newKeys(options.key);
+  const name = names[0]!;
+  const signer = createPrivateKey(options.issuer?.key ?? privateKey);
+  const algorithm = algorithmOf(signer);
   const body = sequence(
     tagged(0xa0, integer(2)), // v3
     integer(1 + Math.floor(Math.random() * 0x7fff_fffe)),
     algorithm,
-    name,
+    commonName(options.issuer?.name ?? name),
     sequence(
       time(options.notBefore ?? new Date(now - DAY)),
       time(options.notAfter ?? new Date(now + 10 * DAY)),
     ),
-    name,
-    Buffer.from(publicKey),
-    tagged(0xa3, sequence(alternativeNames(names))),
+    commonName(name),
+    publicKey,
+    tagged(
+      0xa3,
+      sequence(
+        ...(options.authority ? [basicConstraints()] : []),
+        alternativeNames(names, options.addresses ?? []),
+      ),
+    ),
   );
-  const signature = sign("sha256", body, createPrivateKey(privateKey));
+  const signature = sign("sha256", body, signer);
   const certificate = sequence(body, algorithm, tagged(0x03, Buffer.from([0]), signature));
-  return { cert: pem("CERTIFICATE", certificate), key: privateKey };
+  return { cert: pem("CERTIFICATE", certificate), key: privateKey, name };
 }
 
-function alternativeNames(names: readonly string[]): Buffer {
-  const list = sequence(...names.map((name) => tagged(0x82, Buffer.from(name, "latin1"))));
+function newKeys(kind: "ec" | "rsa" = "ec"): { publicKey: Buffer; privateKey: string } {
+  const encodings = {
+    publicKeyEncoding: { type: "spki", format: "der" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  } as const;
+  const { publicKey, privateKey } = kind === "ec"
+    ? generateKeyPairSync("ec", { namedCurve: "P-256", ...encodings })
+    : generateKeyPairSync("rsa", { modulusLength: 2048, ...encodings });
+  return { publicKey: Buffer.from(publicKey), privateKey };
+}
+
+/** ecdsa-with-SHA256 or sha256WithRSAEncryption. */
+function algorithmOf(signer: KeyObject): Buffer {
+  return signer.asymmetricKeyType === "ec"
+    ? sequence(objectId("1.2.840.10045.4.3.2"))
+    : sequence(objectId("1.2.840.113549.1.1.11"), tagged(0x05));
+}
+
+function commonName(name: string): Buffer {
+  return sequence(tagged(0x31, sequence(objectId("2.5.4.3"), utf8(name))));
+}
+
+function basicConstraints(): Buffer {
+  const content = sequence(tagged(0x01, Buffer.from([0xff])));
+  return sequence(objectId("2.5.29.19"), tagged(0x01, Buffer.from([0xff])), tagged(0x04, content));
+}
+
+function alternativeNames(names: readonly string[], addresses: readonly string[]): Buffer {
+  const list = sequence(
+    ...names.map((name) => tagged(0x82, Buffer.from(name, "latin1"))),
+    ...addresses.map((address) => tagged(0x87, Buffer.from(address.split(".").map(Number)))),
+  );
   return sequence(objectId("2.5.29.17"), tagged(0x04, list));
 }
 
