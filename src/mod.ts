@@ -82,12 +82,14 @@ export type {
   Stages,
 } from "./policy/stages.ts";
 export { threshold, type ThresholdOptions } from "./policy/threshold.ts";
+export type { BackendGiven, BackendOptions } from "./policy/backend_address.ts";
 export { definePolicy, type Policy, type PolicyOptions, SettingsError } from "./policy/policy.ts";
 export type {
   AdminAddress,
   BackendAddress,
   BackendTimes,
   DnsServer,
+  Health,
   ListenAddress,
   Reuse,
   Settings,

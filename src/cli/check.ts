@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
+import { BACKEND_DEFAULTS } from "../policy/backend_address.ts";
 import { Chain } from "../policy/chain.ts";
 import { onErrorText } from "../policy/failure.ts";
 import type { Step } from "../policy/program.ts";
@@ -11,7 +12,7 @@ import type { Plugin } from "../policy/plugin.ts";
 import { type Stage, STAGES } from "../policy/stages.ts";
 import { SettingsError } from "../policy/policy.ts";
 import { setUp } from "../policy/set_up.ts";
-import type { Settings } from "../policy/settings.ts";
+import type { BackendAddress, Settings } from "../policy/settings.ts";
 import { measured, PLAIN_UNITS, REMARKS, type Unit, UNITS } from "../policy/units.ts";
 import { WatchedFiles } from "./files.ts";
 import type { Command } from "./command.ts";
@@ -98,12 +99,28 @@ function shown(option: string, value: unknown): string {
 }
 
 function places(settings: Settings): string[] {
-  const { hostname, listen, backends, tls, demo, dial, bareLineFeeds, relay, store, dns, admin } = settings;
+  const {
+    hostname,
+    listen,
+    backends,
+    balance,
+    whenDown,
+    tls,
+    demo,
+    dial,
+    bareLineFeeds,
+    relay,
+    store,
+    dns,
+    admin,
+  } = settings;
   return [
     line("hostname", hostname),
     line("listen", listen.map(({ name }) => name).join(", ")),
-    line("backends", backends.map(({ name }) => name).join(", ") || `the demo backend (Maildir ${demo})`),
     line("trusted", settings.trusted.join(", ") || "nobody (no PROXY header and no XCLIENT is taken)"),
+    line("backends", backends.map(backendShown).join(", ") || `the demo backend (Maildir ${demo})`),
+    line("balance", balance),
+    line("whenDown", whenDown),
     line("tls", tls === undefined ? "off" : `${tls.cert} (key hidden)`),
     line("dial", `at ${dial}`),
     line("bareLineFeeds", bareLineFeeds),
@@ -112,6 +129,14 @@ function places(settings: Settings): string[] {
     line("dns", dns.map(({ host, port }) => `${host} port ${port}`).join(", ") || "as resolv.conf says"),
     line("admin", admin === undefined ? "off" : `${admin.host} port ${admin.port}`),
   ];
+}
+
+/** With what is not the default behind it. */
+function backendShown({ name, endpoint: _, ...options }: BackendAddress): string {
+  const set = Object.entries(options).filter(([option, value]) =>
+    value !== BACKEND_DEFAULTS[option as keyof typeof BACKEND_DEFAULTS]
+  ).map(([option, value]) => value === true ? option : `${option}=${shown(option, value)}`);
+  return set.length === 0 ? name : `${name} (${set.join(", ")})`;
 }
 
 function numbers(settings: Settings): string[] {
@@ -126,6 +151,7 @@ function numbers(settings: Settings): string[] {
     ...group("limits.", settings.limits, UNITS.limits),
     ...group("times.", settings.times, UNITS.times),
     ...group("reuse.", settings.reuse, UNITS.reuse),
+    ...group("health.", settings.health, UNITS.health),
     ...group("deadlines.", settings.deadlines, UNITS.deadlines),
   ];
 }

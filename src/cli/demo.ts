@@ -6,6 +6,7 @@ import { Maildir } from "../demo/maildir.ts";
 import { Receiver } from "../demo/receiver.ts";
 import type { Network, Wire, WireOwner } from "../net/wire.ts";
 import { SettingsError } from "../policy/policy.ts";
+import { BACKEND_DEFAULTS } from "../policy/backend_address.ts";
 import type { BackendAddress } from "../policy/settings.ts";
 
 /** How often it is looked who has been silent for too long, in milliseconds. */
@@ -35,7 +36,7 @@ export async function startDemo(net: Network, path: string): Promise<Demo> {
   const listener = await net.listen({ endpoint: { host: "127.0.0.1", port: 0 }, accept });
   const timer = setInterval(() => receivers.forEach((receiver) => receiver.tick(performance.now())), TICK);
   return {
-    address: { name: "demo", endpoint: listener.address },
+    address: { ...BACKEND_DEFAULTS, name: "demo", endpoint: listener.address },
     close() {
       clearInterval(timer);
       listener.close();

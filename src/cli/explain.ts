@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import process from "node:process";
+import { BACKEND_DEFAULTS } from "../policy/backend_address.ts";
 import type { Asked } from "../policy/engine.ts";
 import { Metrics } from "../policy/metrics.ts";
 import { SettingsError } from "../policy/policy.ts";
@@ -118,7 +119,7 @@ function madeUp(settings: Settings): Settings {
       endpoint: { host: "192.0.2.25", port: 25 },
       implicitTls: false,
     }],
-    backends: [{ name: "made up", endpoint: { host: "192.0.2.26", port: 25 } }],
+    backends: [{ ...BACKEND_DEFAULTS, name: "made up", endpoint: { host: "192.0.2.26", port: 25 } }],
     demo: undefined,
   };
 }

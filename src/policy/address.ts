@@ -3,16 +3,14 @@
  */
 import { isIP } from "node:net";
 import type { Endpoint } from "../net/wire.ts";
-import type { AdminAddress, BackendAddress, DnsServer, ListenAddress } from "./settings.ts";
+import type { AdminAddress, DnsServer, ListenAddress } from "./settings.ts";
 
-const ADDRESS = "host:port or [IPv6]:port";
+/** Where a host and a port are, in words. */
+export const ADDRESS_FORM = "host:port or [IPv6]:port";
 
 /** What `listenAddress` reads, in words. `*` for the host is every IPv4 address, `[::]` every address. */
 export const LISTEN_FORMS =
-  `${ADDRESS}, unix:PATH or fd:NUMBER; before it tls:// for implicit TLS, proxy:// where a PROXY header comes first, proxy+tls:// for both`;
-
-/** What `backendAddress` reads, in words. */
-export const BACKEND_FORMS = `${ADDRESS} or unix:PATH (lmtp:// and smtps:// are not there yet)`;
+  `${ADDRESS_FORM}, unix:PATH or fd:NUMBER; before it tls:// for implicit TLS, proxy:// where a PROXY header comes first, proxy+tls:// for both`;
 
 /** Reads `tls://0.0.0.0:465`; undefined where it has none of `LISTEN_FORMS`. */
 export function listenAddress(name: string): ListenAddress | undefined {
@@ -21,12 +19,6 @@ export function listenAddress(name: string): ListenAddress | undefined {
   if (endpoint === undefined || !isListenEndpoint(endpoint)) return undefined;
   const [proxy, implicitTls] = [/^proxy/, /tls$/].map((part) => part.test(scheme[1] ?? ""));
   return { name, endpoint, implicitTls: implicitTls!, ...(proxy && { proxy: "required" }) };
-}
-
-/** Reads `127.0.0.1:10025`; undefined where it has none of `BACKEND_FORMS`. */
-export function backendAddress(name: string): BackendAddress | undefined {
-  const endpoint = endpointOf(name);
-  return endpoint && isBackendEndpoint(endpoint) ? { name, endpoint } : undefined;
 }
 
 /** What `dnsServer` reads, in words. */
@@ -46,7 +38,7 @@ export function isDnsServer(given: unknown): given is DnsServer {
 }
 
 /** What `adminAddress` reads, in words. */
-export const ADMIN_FORMS = `${ADDRESS}; nothing but metrics is there`;
+export const ADMIN_FORMS = `${ADDRESS_FORM}; nothing but metrics is there`;
 
 /** Reads `127.0.0.1:8025`. */
 export function adminAddress(text: string): AdminAddress | undefined {
@@ -87,7 +79,8 @@ export function isDomain(given: unknown): given is string {
     given.split(".").every((label) => /^(?!-)[A-Za-z0-9_-]{1,63}$/.test(label) && !label.endsWith("-"));
 }
 
-function endpointOf(text: string): Endpoint | undefined {
+/** Where one can listen or connect, as text; undefined where it has no such form. */
+export function endpointOf(text: string): Endpoint | undefined {
   if (text.startsWith("unix:")) return { path: text.slice(5) };
   const descriptor = /^fd:(\d{1,4})$/.exec(text);
   if (descriptor) return { fd: Number(descriptor[1]) };

@@ -4,10 +4,8 @@
  */
 import {
   ADMIN_FORMS,
-  BACKEND_FORMS,
   DNS_FORMS,
   isAdminAddress,
-  isBackendEndpoint,
   isDnsServer,
   isDomain,
   isListenEndpoint,
@@ -16,6 +14,7 @@ import {
   STORE_FORMS,
 } from "./address.ts";
 import { NETWORK_FORMS, readNetwork } from "./networks.ts";
+import { backendMistakes } from "./backend_address.ts";
 import { type Rule, ruleMistakes } from "./rule.ts";
 import type { Settings, TlsFiles } from "./settings.ts";
 import { PLAIN_UNITS, type Unit, UNITS } from "./units.ts";
@@ -35,7 +34,7 @@ export function settingsMistakes(settings: Settings): string[] {
 
 /** Mistakes that no setting makes alone. What is no array has been named already. */
 function between({ listen, backends, demo, tls, plugins, trusted }: Settings): string[] {
-  const mistakes = repeated(elements(plugins));
+  const mistakes = [...repeated(elements(plugins)), ...repeatedBackends(elements(backends))];
   for (const address of elements(trusted).length > 0 ? [] : elements(listen)) {
     if (address?.proxy !== "required") continue;
     mistakes.push(
@@ -77,6 +76,18 @@ function repeated(rules: readonly Rule[]): string[] {
   });
 }
 
+/** A backend is drained, counted and told of by its name. */
+function repeatedBackends(backends: Settings["backends"]): string[] {
+  const names = backends.map((backend) => backend?.name);
+  return names.flatMap((name, i) => {
+    const first = names.indexOf(name);
+    if (first === i || name === undefined) return [];
+    return [
+      `backends[${i}]: ${name} is backends[${first}] too; allowed is each once (weight=2 doubles a share)`,
+    ];
+  });
+}
+
 /** Every plugin's place and name; what has no name is told elsewhere. */
 function placesOf(place: string, rules: readonly Rule[]): (readonly [place: string, name: unknown])[] {
   return rules.flatMap((rule, i) => {
@@ -94,9 +105,12 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
     Array.isArray(given) && given.length === 0
       ? [`${path}: no address is given; at least one is needed`]
       : list(value(isListenAddress, LISTEN_FORMS))(path, given),
-  backends: list(value(isBackendAddress, BACKEND_FORMS)),
   trusted: list(value(isNetwork, NETWORK_FORMS)),
   proxyUnknown: choice(["take", "refuse"]),
+  backends: list(backendMistakes),
+  balance: choice(["round-robin", "least-busy"]),
+  health: numbers(UNITS.health),
+  whenDown: choice(["defer", "refuse"]),
   tls: optional(value(isTlsFiles, "{ cert, key }, the names of two files in PEM")),
   plugins: list(ruleMistakes),
   deadlines: numbers(UNITS.deadlines),
@@ -172,11 +186,6 @@ function isListenAddress(given: unknown): boolean {
 
 function isNetwork(given: unknown): boolean {
   return typeof given === "string" && readNetwork(given) !== undefined;
-}
-
-function isBackendAddress(given: unknown): boolean {
-  const { name, endpoint } = (given ?? {}) as Record<string, unknown>;
-  return isText(name) && isBackendEndpoint(endpoint);
 }
 
 /** Whether these are two names of files. */

@@ -6,8 +6,6 @@ import process from "node:process";
 import {
   ADMIN_FORMS,
   adminAddress,
-  BACKEND_FORMS,
-  backendAddress,
   DNS_FORMS,
   dnsServer,
   isDomain,
@@ -17,6 +15,7 @@ import {
   STORE_FORMS,
 } from "./address.ts";
 import { NETWORK_FORMS, readNetwork } from "./networks.ts";
+import { allowedBackend, BACKEND_DEFAULTS, backendAddress } from "./backend_address.ts";
 import type { AdminAddress, BackendAddress, DnsServer, ListenAddress, TlsFiles } from "./settings.ts";
 import { SettingsError } from "./settings_error.ts";
 
@@ -130,8 +129,10 @@ function listenAddresses(given: string | undefined, note: Note): ListenAddress[]
 function backendAddresses(given: string | undefined, note: Note): BackendAddress[] {
   return words(given).map((name) => {
     const address = backendAddress(name);
-    if (address === undefined) note("SALLYPORT_BACKEND", name, `${BACKEND_FORMS}; several with commas`);
-    return address ?? { name, endpoint: UNREADABLE };
+    if (address === undefined) {
+      note("SALLYPORT_BACKEND", name, `${allowedBackend(name)}; several with commas`);
+    }
+    return address ?? { ...BACKEND_DEFAULTS, name, endpoint: UNREADABLE };
   });
 }
 

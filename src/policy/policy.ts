@@ -2,12 +2,12 @@
  * `definePolicy`: settings as an operator writes them, completed by the defaults, with every mistake named at once.
  */
 import process from "node:process";
-import { adminAddress, backendAddress, dnsServer, listenAddress } from "./address.ts";
+import { adminAddress, dnsServer, listenAddress } from "./address.ts";
+import { type BackendGiven, completeBackend } from "./backend_address.ts";
 import { isTlsFiles, settingsMistakes } from "./check_settings.ts";
 import { type Environment, readEnvironment, type Variables } from "./environment.ts";
 import {
   type AdminAddress,
-  type BackendAddress,
   DEFAULTS,
   type DnsServer,
   type ListenAddress,
@@ -27,6 +27,7 @@ type Special =
   | "limits"
   | "times"
   | "reuse"
+  | "health"
   | "deadlines"
   | "dns"
   | "admin";
@@ -37,11 +38,12 @@ export interface PolicyOptions extends Some<Omit<Settings, Special>> {
   readonly hostname: string;
   /** As text: `"0.0.0.0:25"`, `"tls://[::]:465"`, `"unix:/run/smtp"`, `"fd:3"`. */
   readonly listen: readonly (string | ListenAddress)[];
-  /** As text: `"127.0.0.1:10025"`, `"unix:/run/backend"`. */
-  readonly backends?: readonly (string | BackendAddress)[] | undefined;
+  /** As text: `"127.0.0.1:10025"`, `"10.0.0.1:25?weight=3&backup"`, `"unix:/run/backend"`. */
+  readonly backends?: readonly (string | BackendGiven)[] | undefined;
   readonly limits?: Some<Settings["limits"]> | undefined;
   readonly times?: Some<Settings["times"]> | undefined;
   readonly reuse?: Some<Settings["reuse"]> | undefined;
+  readonly health?: Some<Settings["health"]> | undefined;
   readonly deadlines?: Some<Settings["deadlines"]> | undefined;
   /** As text: `"127.0.0.1:53"`, `"[::1]:53"`, `"192.0.2.53"`. */
   readonly dns?: readonly (string | DnsServer)[] | undefined;
@@ -96,15 +98,16 @@ function completed(options: PolicyOptions, earlier: readonly string[]): Policy {
 
 /** The settings with defaults and addresses read; what cannot be read stays, for the check to name. */
 function complete(options: PolicyOptions): Settings {
-  const { listen, backends, limits, times, reuse, deadlines, dns, admin, ...rest } = options;
+  const { listen, backends, limits, times, reuse, health, deadlines, dns, admin, ...rest } = options;
   return {
     ...over(DEFAULTS, rest),
     hostname: options.hostname,
     listen: addresses(listen, listenAddress),
-    backends: addresses(backends ?? [], backendAddress),
+    backends: completeBackends(backends ?? []),
     limits: over(DEFAULTS.limits, limits ?? {}),
     times: over(DEFAULTS.times, times ?? {}),
     reuse: over(DEFAULTS.reuse, reuse ?? {}),
+    health: over(DEFAULTS.health, health ?? {}),
     deadlines: over(DEFAULTS.deadlines, deadlines ?? {}),
     dns: addresses(dns ?? [], dnsServer),
     admin: typeof admin === "string" ? adminAddress(admin) ?? (admin as unknown as AdminAddress) : admin,
@@ -123,6 +126,10 @@ function addresses<Address>(
 ): readonly Address[] {
   if (!Array.isArray(given)) return given as readonly Address[];
   return given.map((each) => (typeof each === "string" ? read(each) ?? each : each) as Address);
+}
+
+function completeBackends(given: readonly (string | BackendGiven)[]): Settings["backends"] {
+  return Array.isArray(given) ? given.map(completeBackend) : given as never;
 }
 
 function unknownNames(options: PolicyOptions): string[] {

@@ -37,6 +37,27 @@ export interface Reuse {
   readonly check: number;
 }
 
+/**
+ * How it is found out who is well, and how long one that is not is left alone. Milliseconds, except for counts.
+ * Who fails `failures` times in a row is not asked any more. After `pause` one look is taken at it, after a failed look
+ * `pause` doubles up to `longestPause`, and after `successes` good looks in a row it gets its share again.
+ */
+export interface Health {
+  /** Between two looks at a backend that greeted nobody in between. */
+  readonly interval: number;
+  /** From the dial of a look to the reply to EHLO. */
+  readonly timeout: number;
+  /** Dials, greetings and replies that failed, one after the other. */
+  readonly failures: number;
+  readonly successes: number;
+  readonly pause: number;
+  readonly longestPause: number;
+  /** From the recovery until it has its full share. */
+  readonly slowStart: number;
+  /** Without a greeting, then another backend is dialled beside it. */
+  readonly hedge: number;
+}
+
 /** Where clients come in. */
 export interface ListenAddress {
   /** As the operator wrote it. */
@@ -55,8 +76,14 @@ export type ProxyProtocol = "off" | "optional" | "required";
 
 /** Where mail goes. */
 export interface BackendAddress {
+  /** Where it is, as the operator wrote it. */
   readonly name: string;
+  /** A host that is a name stands for all its addresses. */
   readonly endpoint: Endpoint;
+  /** Its share among the others: a whole number from 1. */
+  readonly weight: number;
+  /** Asked only when nobody else can be. */
+  readonly backup: boolean;
 }
 
 /** Certificate chain and private key, as files in PEM. */
@@ -83,12 +110,17 @@ export interface Settings {
   /** A domain name: in the greeting, in EHLO to the backend, and in trace fields. */
   readonly hostname: string;
   readonly listen: readonly ListenAddress[];
-  /** In turn; one that cannot be reached is passed over. */
+  /** One that cannot be reached is passed over. */
   readonly backends: readonly BackendAddress[];
   /** Networks whose hosts are believed when they say for whom they speak: by a PROXY header, or by XCLIENT. */
   readonly trusted: readonly string[];
   /** What becomes of a connection whose PROXY header does not tell the client: that is the trusted host's own, or refused. */
   readonly proxyUnknown: "take" | "refuse";
+  /** Whose turn it is: by weight alone, or by who has the fewest transactions for its weight. */
+  readonly balance: "round-robin" | "least-busy";
+  readonly health: Health;
+  /** While no backend can be asked: the first recipient hears 451, or the client 421 instead of a greeting. */
+  readonly whenDown: "defer" | "refuse";
   /** With it STARTTLS is offered. */
   readonly tls: TlsFiles | undefined;
   /** Asked in this order at every stage. */
@@ -150,6 +182,18 @@ export const DEFAULTS: Omit<Settings, "hostname" | "listen" | "backends"> = {
     rset: 20_000,
   },
   reuse: { age: 600_000, uses: 1000, idle: 30_000, refusals: 3, check: 5_000 },
+  balance: "round-robin",
+  health: {
+    interval: 30_000,
+    timeout: 5_000,
+    failures: 3,
+    successes: 1,
+    pause: 1_000,
+    longestPause: 60_000,
+    slowStart: 30_000,
+    hedge: 1_000,
+  },
+  whenDown: "defer",
   bareLineFeeds: "reject",
   dial: "rcpt",
   relay: [],

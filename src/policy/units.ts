@@ -6,7 +6,7 @@ import type { Settings } from "./settings.ts";
 /** What is counted; `""` for things, which the setting's name says. */
 export type Unit = "" | "octets" | "octets/s" | "ms";
 
-type Group = "limits" | "times" | "reuse" | "deadlines";
+type Group = "limits" | "times" | "reuse" | "health" | "deadlines";
 
 /** The units of the groups of settings. */
 export const UNITS: { readonly [G in Group]: Readonly<Record<keyof Settings[G], Unit>> } = {
@@ -39,6 +39,16 @@ export const UNITS: { readonly [G in Group]: Readonly<Record<keyof Settings[G], 
     rset: "ms",
   },
   reuse: { age: "ms", uses: "", idle: "ms", refusals: "", check: "ms" },
+  health: {
+    interval: "ms",
+    timeout: "ms",
+    failures: "",
+    successes: "",
+    pause: "ms",
+    longestPause: "ms",
+    slowStart: "ms",
+    hedge: "ms",
+  },
   deadlines: { connect: "ms", helo: "ms", mail: "ms", rcpt: "ms", data: "ms", message: "ms" },
 };
 
@@ -56,6 +66,14 @@ export const REMARKS: ReadonlyMap<string, string> = new Map([
   ["reuse.idle", "without a transaction, then a backend connection is closed"],
   ["reuse.refusals", "refused commands on one backend connection"],
   ["reuse.check", "without a transaction, then RSET is asked before the next"],
+  ["health.interval", "between two looks at a backend that greeted nobody meanwhile"],
+  ["health.timeout", "from the dial of a look to EHLO"],
+  ["health.failures", "in a row, then a backend is not asked any more"],
+  ["health.successes", "good looks in a row, then it is asked again"],
+  ["health.pause", "until the first look at one that is not asked; doubles each time"],
+  ["health.longestPause", "at the most between two such looks"],
+  ["health.slowStart", "until one that is asked again has its full share"],
+  ["health.hedge", "without a greeting, then another backend is dialled beside"],
   ["limits.dataRateGrace", "until limits.dataRate is asked for"],
   ["deadlines.connect", "that all plugins of the stage have together"],
   ["drain", "for running transactions when told to stop"],

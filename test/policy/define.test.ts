@@ -4,6 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { definePlugin, type Plugin, reject, utf8Text } from "../../src/mod.ts";
 import { definePolicy, type PolicyOptions, SettingsError } from "../../src/policy/policy.ts";
+import { BACKEND_DEFAULTS } from "../../src/policy/backend_address.ts";
 import { DEFAULTS } from "../../src/policy/settings.ts";
 
 const GOOD: PolicyOptions = {
@@ -126,8 +127,8 @@ describe("what is taken:", () => {
       { name: "fd:3", endpoint: { fd: 3 }, implicitTls: false },
     ]);
     expect(backends).toEqual([
-      { name: "mail.example:25", endpoint: { host: "mail.example", port: 25 } },
-      { name: "unix:/run/backend", endpoint: { path: "/run/backend" } },
+      { name: "mail.example:25", endpoint: { host: "mail.example", port: 25 }, ...BACKEND_DEFAULTS },
+      { name: "unix:/run/backend", endpoint: { path: "/run/backend" }, ...BACKEND_DEFAULTS },
     ]);
   });
 

@@ -1,5 +1,6 @@
 /** The proxy as a whole: its listeners, the number of its sessions, its clock, and how it stops. */
 import { expect, test } from "bun:test";
+import { BACKEND_DEFAULTS } from "../../src/policy/backend_address.ts";
 import { DEFAULTS, type Settings } from "../../src/policy/settings.ts";
 import { Proxy } from "../../src/proxy/server.ts";
 import { latin1, latin1Text } from "../../src/smtp/reply.ts";
@@ -31,6 +32,7 @@ class House {
     const address = (name: string, port: number) => ({
       name,
       endpoint: { host: name, port },
+      ...BACKEND_DEFAULTS,
       implicitTls: false,
     });
     this.network.onDial = (dial) => {
