@@ -1,11 +1,13 @@
 /**
  * A backend as an operator writes it: `10.0.0.1:25?weight=3&backup` in the environment and in a policy, or
- * `{ address: "10.0.0.1:25", weight: 3, backup: true }` in a policy.
+ * `{ address: "10.0.0.1:25", weight: 3, backup: true }` in a policy. `smtps://` before it is TLS from the first octet,
+ * `lmtp://` another protocol.
  *
  * Each option is one row of the table below: how its text is read, and what is allowed.
  */
-import { ADDRESS_FORM, endpointOf, isBackendEndpoint } from "./address.ts";
-import type { BackendAddress } from "./settings.ts";
+import type { Endpoint } from "../net/wire.ts";
+import { ADDRESS_FORM, endpointOf, isBackendEndpoint, isDomain } from "./address.ts";
+import type { BackendAddress, BackendLogin } from "./settings.ts";
 
 /** Everything of a backend but where it is. */
 export type BackendOptions = Omit<BackendAddress, "name" | "endpoint">;
@@ -17,11 +19,31 @@ export type BackendGiven =
   | (Pick<BackendAddress, "name" | "endpoint"> & Partial<BackendOptions>);
 
 /** What an option is where it is not given. */
-export const BACKEND_DEFAULTS: BackendOptions = { weight: 1, backup: false };
+export const BACKEND_DEFAULTS: BackendOptions = {
+  weight: 1,
+  backup: false,
+  lmtp: false,
+  identity: "auto",
+  tls: "auto",
+  verify: "name",
+  serverName: undefined,
+  pins: [],
+  ca: undefined,
+  cert: undefined,
+  key: undefined,
+  login: undefined,
+};
+
+/** What stands before an address, and what it sets. */
+const SCHEMES: ReadonlyMap<string, Partial<BackendOptions>> = new Map([
+  ["smtp://", {}],
+  ["smtps://", { tls: "implicit" }],
+  ["lmtp://", { lmtp: true }],
+]);
 
 interface Option<Value> {
-  /** As text, with what is allowed. */
-  readonly form: string;
+  /** As text, with what is allowed; undefined where it cannot be given so. */
+  readonly form: string | undefined;
   /** What its value may be in a policy, in words. */
   readonly allowed: string;
   /** Its value from what stands behind "="; "" where nothing does. Undefined: not allowed. */
@@ -42,27 +64,105 @@ const OPTIONS: { readonly [Name in OptionName]: Option<BackendOptions[Name]> } =
     read: (text) => text === "" ? true : undefined,
     isGood: (value) => typeof value === "boolean",
   },
+  lmtp: {
+    form: undefined,
+    allowed: "true or false",
+    read: () => undefined,
+    isGood: (value) => typeof value === "boolean",
+  },
+  identity: choice("identity", ["auto", "xclient", "xforward", "proxy-v1", "proxy-v2", "none"]),
+  tls: choice("tls", ["auto", "off", "opportunistic", "required", "implicit"]),
+  verify: choice("verify", ["none", "ca", "name"]),
+  serverName: text("serverName", "a host name", isDomain),
+  pins: {
+    form: "pins=SHA-256 in base64 (several with commas)",
+    allowed: "an array of SHA-256 sums in base64",
+    read: (given) => given.split(",").every(isPin) ? given.split(",") : undefined,
+    isGood: (value) => Array.isArray(value) && value.every(isPin),
+  },
+  ca: text("ca", "the name of a file in PEM"),
+  cert: text("cert", "the name of a file in PEM"),
+  key: text("key", "the name of a file in PEM"),
+  login: {
+    form: "login=USER:PASSWORD (percent-encoded)",
+    allowed: '{ user, password }, with a mechanism "PLAIN", "LOGIN" or "XOAUTH2" if need be',
+    read: readLogin,
+    isGood: isLogin,
+  },
 };
 
+function choice<Value extends string>(name: string, values: readonly Value[]): Option<Value> {
+  return {
+    form: `${name}=${values.join("|")}`,
+    allowed: `one of ${values.join(", ")}`,
+    read: (given) => values.find((value) => value === given),
+    isGood: (value) => values.includes(value as Value),
+  };
+}
+
+function text(
+  name: string,
+  allowed: string,
+  isGood: (value: unknown) => boolean = (value) => typeof value === "string" && value !== "",
+): Option<string | undefined> {
+  return {
+    form: `${name}=${allowed}`,
+    allowed,
+    read: (given) => (isGood(given) ? given : undefined),
+    isGood,
+  };
+}
+
+/** 32 octets in base64. */
+function isPin(value: unknown): boolean {
+  return typeof value === "string" && /^[A-Za-z0-9+/]{43}=$/.test(value);
+}
+
+function readLogin(given: string): BackendLogin | undefined {
+  const colon = given.indexOf(":");
+  if (colon < 1) return undefined;
+  try {
+    const [user, password] = [given.slice(0, colon), given.slice(colon + 1)].map(decodeURIComponent);
+    const login = { user: user!, password: password! };
+    return isLogin(login) ? login : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isLogin(value: unknown): boolean {
+  const { user, password, mechanism } = (value ?? {}) as Record<string, unknown>;
+  const isSecret = (given: unknown) => typeof given === "string" && given !== "" && !given.includes("\0");
+  return isSecret(user) && isSecret(password) &&
+    [undefined, "PLAIN", "LOGIN", "XOAUTH2"].includes(mechanism as undefined);
+}
+
 const NAMES = Object.keys(OPTIONS) as OptionName[];
-const OPTION_FORMS = Object.values(OPTIONS).map(({ form }) => form).join(", ");
+const OPTION_FORMS = Object.values(OPTIONS).flatMap(({ form }) => form ?? []).join(", ");
 
 /** What `backendAddress` reads, in words. */
-export const BACKEND_FORMS = `${ADDRESS_FORM} or unix:PATH (lmtp:// and smtps:// are not there yet), ` +
+export const BACKEND_FORMS = `${ADDRESS_FORM} or unix:PATH, with smtps:// or lmtp:// before it if need be, ` +
   `with options behind "?" and "&" between them: ${OPTION_FORMS}`;
 
 /** Reads `127.0.0.1:10025?weight=3`; undefined where it has none of `BACKEND_FORMS`. */
 export function backendAddress(text: string): BackendAddress | undefined {
   const { place, query } = split(text);
-  const endpoint = endpointOf(place);
-  if (endpoint === undefined || !isBackendEndpoint(endpoint)) return undefined;
+  const { endpoint, scheme } = placeOf(place);
+  if (endpoint === undefined) return undefined;
   const options: Record<string, unknown> = {};
   for (const [name, given] of query) {
     const value = isOption(name) && !Object.hasOwn(options, name) ? OPTIONS[name].read(given) : undefined;
     if (value === undefined) return undefined;
     options[name] = value;
   }
-  return { ...BACKEND_DEFAULTS, ...options, name: place, endpoint };
+  return { ...BACKEND_DEFAULTS, ...options, ...scheme, name: place, endpoint };
+}
+
+function placeOf(place: string): { endpoint: Endpoint | undefined; scheme: Partial<BackendOptions> } {
+  const scheme = /^[a-z]+:\/\//.exec(place)?.[0] ?? "smtp://";
+  const set = SCHEMES.get(scheme);
+  const endpoint = set && endpointOf(place.startsWith(scheme) ? place.slice(scheme.length) : place);
+  return { endpoint: isBackendEndpoint(endpoint) ? endpoint : undefined, scheme: set ?? {} };
 }
 
 /** What a policy gives, with its defaults; what cannot be read stays as it is, for `backendMistakes` to name. */
@@ -89,26 +189,34 @@ export function backendMistakes(path: string, given: unknown): string[] {
 /** What is allowed instead of this text: only the options where nothing but an option is wrong with it. */
 export function allowedBackend(given: string): string {
   const { place, query } = split(given);
-  const endpoint = endpointOf(place);
-  if (endpoint === undefined || !isBackendEndpoint(endpoint)) return BACKEND_FORMS;
+  if (placeOf(place).endpoint === undefined) return BACKEND_FORMS;
   const stranger = query.find(([name]) => !isOption(name));
   if (stranger !== undefined) {
     return `the options ${OPTION_FORMS}; there is no ${JSON.stringify(stranger[0])}`;
   }
   const bad = query.find(([name, value]) => OPTIONS[name as OptionName].read(value) === undefined);
-  return bad === undefined ? "each option once" : OPTIONS[bad[0] as OptionName].form;
+  return bad === undefined ? "each option once" : OPTIONS[bad[0] as OptionName].form ?? "lmtp:// before the address";
 }
 
 function unreadable(path: string, given: unknown): string {
   const allowed = typeof given === "string" ? allowedBackend(given) : BACKEND_FORMS;
-  return `${path}: ${JSON.stringify(given) ?? String(given)} was given; allowed is ${allowed}`;
+  return `${path}: ${withoutSecret(JSON.stringify(given) ?? String(given))} was given; allowed is ${allowed}`;
 }
 
 function optionMistakes(path: string, name: string, value: unknown): string[] {
   if (!isOption(name)) return [`${path}.${name}: there is no such option; allowed are ${NAMES.join(", ")}`];
   if (value === undefined || OPTIONS[name].isGood(value)) return [];
-  const given = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value);
+  const given = name === "login"
+    ? "(hidden)"
+    : typeof value === "number"
+    ? String(value)
+    : JSON.stringify(value) ?? String(value);
   return [`${path}.${name}: ${given} was given; allowed is ${OPTIONS[name].allowed}`];
+}
+
+/** A backend as text, for people: it may hold a password. */
+export function withoutSecret(text: string): string {
+  return text.replace(/("?login"?[=:]).*/is, "$1…");
 }
 
 function isOption(name: string): name is OptionName {

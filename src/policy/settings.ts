@@ -84,6 +84,41 @@ export interface BackendAddress {
   readonly weight: number;
   /** Asked only when nobody else can be. */
   readonly backup: boolean;
+  /** It speaks LMTP (RFC 2033): one recipient a transaction. */
+  readonly lmtp: boolean;
+  /**
+   * How it is told who the client is. `auto`: by XCLIENT, or else XFORWARD, where it offers that. What is asked for by
+   * its name must be had: mail is deferred rather than sent as our own.
+   */
+  readonly identity: BackendIdentity;
+  /**
+   * `opportunistic`: where it offers STARTTLS, without asking who it is. `implicit`: from the first octet. `auto`: off on
+   * this machine (a loopback address, a unix socket), and opportunistic elsewhere.
+   */
+  readonly tls: "auto" | "off" | "opportunistic" | "required" | "implicit";
+  /** What its certificate must show, where TLS is required or implicit. */
+  readonly verify: "none" | "ca" | "name";
+  /** The name that is asked for and looked for in the certificate, where it is not the host's. */
+  readonly serverName: string | undefined;
+  /** Base64 SHA-256 of its public key. */
+  readonly pins: readonly string[];
+  /** A file of CA certificates in PEM, instead of the system's. */
+  readonly ca: string | undefined;
+  /** Our certificate for it and its key: files in PEM. */
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  /** Our own credentials there. */
+  readonly login: BackendLogin | undefined;
+}
+
+export type BackendIdentity = "auto" | "xclient" | "xforward" | "proxy-v1" | "proxy-v2" | "none";
+
+/** The proxy's own credentials for a backend. */
+export interface BackendLogin {
+  readonly user: string;
+  /** The token, for XOAUTH2. */
+  readonly password: string;
+  readonly mechanism?: "PLAIN" | "LOGIN" | "XOAUTH2" | undefined;
 }
 
 /** Certificate chain and private key, as files in PEM. */

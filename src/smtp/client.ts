@@ -18,6 +18,10 @@ export type Step =
   | "chunk"
   | "end"
   | "rset"
+  | "starttls"
+  | "xclient"
+  | "xforward"
+  | "auth"
   | "ask"
   | "quit";
 
@@ -170,5 +174,6 @@ function lineIsSound(bytes: Uint8Array, at: number, lf: number): boolean {
 function possible(step: Step, code: number): boolean {
   if (code >= 400) return true;
   if (step === "data") return code === 354;
+  if (step === "auth" && code === 334) return true;
   return code < 300;
 }
