@@ -31,12 +31,19 @@ export interface Holder {
   lost(loss: Loss): void;
 }
 
+/** Who is told what becomes of every connection, before its holder is. */
+export interface Watch {
+  ready(connection: Connection): void;
+  lost(connection: Connection, loss: Loss): void;
+}
+
 /** What every connection of a pool shares. */
 export interface Surroundings {
   readonly network: Network;
   readonly hostname: string;
   readonly times: BackendTimes;
   now(): number;
+  readonly watch?: Watch;
 }
 
 export class Connection implements ConnectOwner {
@@ -44,6 +51,8 @@ export class Connection implements ConnectOwner {
   readonly openedAt: number;
   holder: Holder;
   extensions: Extensions = NO_EXTENSIONS;
+  /** It has been ready: what goes wrong now is about a command. */
+  handshaken = false;
   /** Transactions begun on it. */
   uses = 0;
   /** Commands refused on it: backends count them against whoever is connected (Postfix smtpd_hard_error_limit). */
@@ -140,6 +149,11 @@ export class Connection implements ConnectOwner {
     }
   }
 
+  /** Ends it as lost, for a reason that the connection itself cannot see. */
+  fail(why: Loss["why"], detail: string): void {
+    this.#lose(why, detail);
+  }
+
   // ---- the wire's side ----
 
   open(wire: Wire): void {
@@ -207,7 +221,8 @@ export class Connection implements ConnectOwner {
 
   #ready(extensions: Extensions): void {
     this.extensions = this.backend.extensions = extensions;
-    this.backend.failedAt = -Infinity;
+    this.handshaken = true;
+    this.#around.watch?.ready(this);
     this.holder.ready(this);
   }
 
@@ -228,11 +243,10 @@ export class Connection implements ConnectOwner {
 
   #lose(why: Loss["why"], detail: string, step: Step | undefined = this.#client.awaited): void {
     if (this.#dead) return;
-    if (this.#wire === undefined || step === "greeting" || step === "ehlo" || step === "helo") {
-      this.backend.failedAt = this.#around.now();
-    }
     this.abort();
-    this.holder.lost({ why, step, detail: `${this.backend.name}: ${detail}` });
+    const loss = { why, step, detail: `${this.backend.name}: ${detail}` };
+    this.#around.watch?.lost(this, loss);
+    this.holder.lost(loss);
   }
 }
 

@@ -2,8 +2,8 @@
  * The proxy as a whole: listeners, the sessions they bring, the bounds on their number, the clock that ends what
  * takes too long, and the way out.
  */
-import { backendAt } from "../backend/backend.ts";
-import { Pool } from "../backend/pool.ts";
+import { Pool, type PoolOptions } from "../backend/pool.ts";
+import { dialCounter, registerStandings } from "../backend/told.ts";
 import type { Listener, Network, TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
 import type { EngineOptions } from "../policy/engine.ts";
@@ -24,6 +24,8 @@ const EFFECTS_END = 3_000;
 export interface ProxyOptions extends Pick<EngineOptions, "effects" | "metrics" | "wait" | "asked"> {
   /** Whom every client is taken for. */
   readonly user?: string | undefined;
+  /** Looks up the addresses of backends' names. */
+  readonly resolve?: PoolOptions["resolve"];
 }
 
 export class Proxy {
@@ -60,12 +62,12 @@ export class Proxy {
     this.#log = log;
     const { hostname, limits } = settings;
     const now = () => this.#now;
-    this.pool = new Pool(settings.backends.map(({ name, endpoint }) => backendAt(name, endpoint)), {
-      network,
-      hostname,
-      times: settings.times,
-      now,
-    }, settings.reuse);
+    this.pool = new Pool(settings.backends, { network, hostname, times: settings.times, now }, {
+      ...settings,
+      resolve: given.resolve,
+      tell: (level, event, fields) => log[level](event, visibleFields(fields)),
+      count: given.metrics && dialCounter(given.metrics),
+    });
     this.#around = {
       hostname,
       limits,
@@ -93,12 +95,15 @@ export class Proxy {
       draining: () => this.#draining,
       now,
     };
-    if (given.metrics !== undefined) registerFigures(given.metrics, this.counters, () => this.sessions);
+    if (given.metrics === undefined) return;
+    registerFigures(given.metrics, this.counters, () => this.sessions);
+    registerStandings(given.metrics, () => this.pool.backends);
   }
 
   /** Why no mail can be taken now. */
   unready(): string | undefined {
     if (this.#draining) return "the proxy is stopping";
+    if (this.pool.down) return "no backend can be asked";
     return this.pool.extensions() === undefined ? "no backend has been seen" : undefined;
   }
 
@@ -176,6 +181,8 @@ export class Proxy {
       refusal = session.refusal(421, "3.2", "Too many sessions, try again later");
     } else if (open > this.#settings.sessionsPerClient) {
       refusal = session.refusal(421, "7.0", "Too many sessions from your address, try again later");
+    } else if (this.#settings.whenDown === "refuse" && this.pool.down) {
+      refusal = session.refusal(421, "3.2", "No mail server can be reached now, try again later");
     }
     // The wire has its owner only after this call.
     queueMicrotask(() => session.start(refusal));

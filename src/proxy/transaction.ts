@@ -297,7 +297,7 @@ export class Transaction implements Taker, Holder {
   /** Another backend, if there is one; this one has just failed. */
   #failover(backend: Backend, detail: string): void {
     this.#spent.add(backend);
-    if (this.#spent.size < this.#pool.backends.length) return this.#dial(false);
+    if (this.#pool.anybodyBut(this.#spent)) return this.#dial(false);
     this.#spent.clear();
     this.#owner.incident("no backend", detail);
     this.#answer(this.#backendFault());
