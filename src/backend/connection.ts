@@ -2,22 +2,30 @@
  * One connection to a backend: the client machine (`smtp/client`) on a wire, from the dial to the last reply.
  * It knows steps and replies, nothing of what a transaction is.
  */
-import type { Connecting, ConnectOwner, Network, Wire } from "../net/wire.ts";
+import type { Connecting, ConnectOwner, Network, TlsClientOptions, Wire } from "../net/wire.ts";
 import type { Reply } from "../smtp/reply.ts";
-import type { BackendTimes } from "../policy/settings.ts";
+import type { BackendAddress, BackendTimes } from "../policy/settings.ts";
 import type { Backend } from "./backend.ts";
 import { Client, type ClientFault, type Step } from "../smtp/client.ts";
-import { type Extensions, NO_EXTENSIONS, readExtensions } from "../smtp/extensions.ts";
+import { type Extensions, NO_EXTENSIONS } from "../smtp/extensions.ts";
 import { join } from "../smtp/octets.ts";
-import { latin1, severity, textOf } from "../smtp/reply.ts";
+import { latin1, severity } from "../smtp/reply.ts";
+import { Handshake, isProxied, mayName, type Move, tlsMode } from "./handshake.ts";
+import { type Identity, identityKey, proxyHeader } from "./identity.ts";
 
 /** Why a connection ended other than by our own wish. */
 export interface Loss {
-  readonly why: "refused" | "closed" | "torn" | "timeout" | ClientFault;
+  readonly why: "refused" | "closed" | "torn" | "timeout" | "tls" | ClientFault;
   /** The step that was waiting for its reply. */
   readonly step: Step | undefined;
   /** For the log. */
   readonly detail: string;
+  /** What the backend says to the client whom it was told of: it refuses that client, and is well itself. */
+  readonly verdict?: Reply | undefined;
+  /** It came to pass after the backend was told of a client: it may be about that client. */
+  readonly personal?: boolean | undefined;
+  /** The same backend may do without what failed: TLS, where it is opportunistic. */
+  readonly again?: boolean | undefined;
 }
 
 /** Who holds a connection. */
@@ -31,19 +39,35 @@ export interface Holder {
   lost(loss: Loss): void;
 }
 
+/** Who is told what becomes of every connection, before its holder is. */
+export interface Watch {
+  ready(connection: Connection): void;
+  lost(connection: Connection, loss: Loss): void;
+}
+
 /** What every connection of a pool shares. */
 export interface Surroundings {
   readonly network: Network;
   readonly hostname: string;
   readonly times: BackendTimes;
+  /** How TLS is done there; the same object each time, so that sessions are resumed. */
+  tls(address: BackendAddress): TlsClientOptions;
   now(): number;
+  readonly watch?: Watch;
 }
+
+/** Milliseconds that a backend whose opportunistic TLS has failed is spoken to without. */
+const PLAIN_FOR = 600_000;
 
 export class Connection implements ConnectOwner {
   readonly backend: Backend;
   readonly openedAt: number;
   holder: Holder;
   extensions: Extensions = NO_EXTENSIONS;
+  /** TLS is on, and the backend has shown who it is. */
+  verified = false;
+  /** It has been ready: what goes wrong now is about a command. */
+  handshaken = false;
   /** Transactions begun on it. */
   uses = 0;
   /** Commands refused on it: backends count them against whoever is connected (Postfix smtpd_hard_error_limit). */
@@ -55,17 +79,70 @@ export class Connection implements ConnectOwner {
   readonly #connecting: Connecting;
   readonly #client = new Client();
   readonly #around: Surroundings;
+  #identity: Identity | undefined;
+  /** Made when it is first asked for. */
+  #key: string | undefined;
+  #handshake: Handshake;
+  /** The backend knows for whom it speaks. */
+  #told = false;
+  /** TLS is being agreed on. */
+  #shaking = false;
   #out: Uint8Array[] = [];
   #dead = false;
   #chunkWritten = false;
 
-  constructor(backend: Backend, around: Surroundings, holder: Holder) {
+  /** @param identity whom it will speak for; undefined for ourselves */
+  constructor(backend: Backend, around: Surroundings, holder: Holder, identity?: Identity) {
     this.backend = backend;
+    this.#identity = identity;
     this.holder = holder;
     this.#around = around;
     this.openedAt = around.now();
     this.deadline = this.openedAt + around.times.connect;
+    this.#handshake = this.#newHandshake(identity);
     this.#connecting = around.network.connect(backend.endpoint, this);
+  }
+
+  #newHandshake(client: Identity | undefined): Handshake {
+    const { backend } = this;
+    const { hostname, now } = this.#around;
+    return new Handshake({ address: backend.address, hostname, client, plain: now() < backend.plainUntil });
+  }
+
+  /** The backend knows for whom it speaks. */
+  get speaks(): boolean {
+    return this.#told;
+  }
+
+  /** Whether it speaks for this very client. */
+  speaksFor(identity: Identity): boolean {
+    if (this.#identity === undefined) return false;
+    if (this.#identity === identity) return true;
+    return (this.#key ??= identityKey(this.#identity)) === identityKey(identity);
+  }
+
+  /** Whether a transaction of this client can be had on it, if need be after `rename`. */
+  canServe(identity: Identity): boolean {
+    return this.#canName || !this.#told || this.speaksFor(identity);
+  }
+
+  /** The backend must be told first that it is this client's now. */
+  mustName(identity: Identity): boolean {
+    return this.#canName && !this.speaksFor(identity);
+  }
+
+  /** It can be made to speak for another client: the backend offers XCLIENT even now. */
+  get #canName(): boolean {
+    return mayName(this.backend.address) && this.extensions.has("XCLIENT");
+  }
+
+  /** Makes it speak for another client; the holder is told `ready` as after the dial. */
+  rename(identity: Identity): void {
+    this.#identity = identity;
+    this.#key = undefined;
+    this.handshaken = false;
+    this.#handshake = this.#newHandshake(identity);
+    this.#move(this.#handshake.rename(this.extensions, this.#wire!.tls !== undefined));
   }
 
   /** Nothing is owed, nothing unread, nothing unsent: fit for another transaction. */
@@ -136,8 +213,14 @@ export class Connection implements ConnectOwner {
   /** To be called now and then. */
   tick(now: number): void {
     if (now >= this.deadline) {
+      if (this.#shaking) return this.#tlsFailed("no TLS in time");
       this.#lose("timeout", this.#wire === undefined ? "connecting took too long" : "no reply in time");
     }
+  }
+
+  /** Ends it as lost, for a reason that the connection itself cannot see. */
+  fail(why: Loss["why"], detail: string): void {
+    this.#lose(why, detail);
   }
 
   // ---- the wire's side ----
@@ -145,7 +228,11 @@ export class Connection implements ConnectOwner {
   open(wire: Wire): void {
     if (this.#dead) return wire.abort();
     this.#wire = wire;
-    this.expect("greeting");
+    const { identity } = this.backend.address;
+    if (isProxied(this.backend.address)) {
+      wire.write(proxyHeader(identity === "proxy-v1" ? 1 : 2, this.#identity, wire));
+    }
+    this.#move(this.#handshake.begin());
   }
 
   data(bytes: Uint8Array): void {
@@ -173,6 +260,7 @@ export class Connection implements ConnectOwner {
   }
 
   close(error: Error | undefined): void {
+    if (this.#shaking) return this.#tlsFailed(error?.message ?? "the backend closed the connection");
     const why = this.#wire === undefined ? "refused" : this.#client.torn ? "torn" : "closed";
     this.#lose(why, error?.message ?? "the backend closed the connection");
   }
@@ -181,33 +269,76 @@ export class Connection implements ConnectOwner {
     const positive = severity(reply) === 2;
     switch (step) {
       case "greeting":
-        if (!positive) {
-          return this.#lose("refused", `greeted with ${textOf(reply).join(" ")} (${reply.code})`);
-        }
-        this.send("ehlo", `EHLO ${this.#around.hostname}`);
-        this.flush();
-        return;
       case "ehlo":
-        if (positive) return this.#ready(readExtensions(reply));
-        this.send("helo", `HELO ${this.#around.hostname}`);
-        this.flush();
-        return;
       case "helo":
-        if (!positive) return this.#lose("refused", `HELO was answered ${reply.code}`);
-        return this.#ready(NO_EXTENSIONS);
+      case "starttls":
+      case "xclient":
+      case "auth":
+        return this.#move(this.#handshake.reply(step, reply));
       default:
         // Nobody can have taken what was not all sent.
         if (positive && (step === "end" || step === "chunk") && this.#unsent) {
           return this.#lose("unasked", "a reply came before what it answers", step);
         }
-        if (!positive && step !== "data") this.refusals++;
+        if (!positive && step !== "data" && step !== "xforward") this.refusals++;
         this.holder.reply(step, reply);
     }
   }
 
+  // ---- the handshake ----
+
+  #move(move: Move): void {
+    switch (move.kind) {
+      case "send":
+        this.send(move.step, move.line);
+        this.flush();
+        return;
+      case "await":
+        return this.expect(move.step);
+      case "secure":
+        return this.#secure();
+      case "ready":
+        return this.#ready(move.extensions);
+      case "refused":
+        return this.#refused(move.reply);
+      case "fault":
+        return this.#lose("refused", move.detail);
+    }
+  }
+
+  /** The backend does not want this client; it is not to blame, and is left in order. */
+  #refused(verdict: Reply): void {
+    const detail = `${this.backend.name}: it refuses the client`;
+    const loss: Loss = { why: "refused", step: undefined, detail, personal: true, verdict };
+    this.quit();
+    this.#around.watch?.lost(this, loss);
+    this.holder.lost(loss);
+  }
+
+  #secure(): void {
+    // What came with the reply was not encrypted, and could be anybody's.
+    if (!this.#client.quiet) return this.#lose("unasked", "octets came before TLS");
+    this.#shaking = true;
+    this.deadline = this.#around.now() + this.#around.times.hello;
+    this.#wire!.secureAsClient(this.#around.tls(this.backend.address), ({ peer }) => {
+      this.#shaking = false;
+      this.verified = peer?.verified ?? false;
+      this.#move(this.#handshake.secured());
+    });
+  }
+
+  #tlsFailed(detail: string): void {
+    this.#shaking = false;
+    const again = tlsMode(this.backend.address) === "opportunistic";
+    if (again) this.backend.plainUntil = this.#around.now() + PLAIN_FOR;
+    this.#lose("tls", detail, "starttls", { again });
+  }
+
   #ready(extensions: Extensions): void {
     this.extensions = this.backend.extensions = extensions;
-    this.backend.failedAt = -Infinity;
+    this.handshaken = true;
+    this.#told = this.#handshake.named;
+    this.#around.watch?.ready(this);
     this.holder.ready(this);
   }
 
@@ -226,13 +357,18 @@ export class Connection implements ConnectOwner {
     this.deadline = step === undefined ? Infinity : this.#around.now() + timeFor(step, this.#around.times);
   }
 
-  #lose(why: Loss["why"], detail: string, step: Step | undefined = this.#client.awaited): void {
+  #lose(
+    why: Loss["why"],
+    detail: string,
+    step: Step | undefined = this.#client.awaited,
+    more: Pick<Loss, "again"> = {},
+  ): void {
     if (this.#dead) return;
-    if (this.#wire === undefined || step === "greeting" || step === "ehlo" || step === "helo") {
-      this.backend.failedAt = this.#around.now();
-    }
     this.abort();
-    this.holder.lost({ why, step, detail: `${this.backend.name}: ${detail}` });
+    const personal = !this.handshaken && this.#handshake.named;
+    const loss = { why, step, detail: `${this.backend.name}: ${detail}`, personal, ...more };
+    this.#around.watch?.lost(this, loss);
+    this.holder.lost(loss);
   }
 }
 
@@ -242,9 +378,13 @@ function timeFor(step: Step, times: BackendTimes): number {
       return times.greeting;
     case "ehlo":
     case "helo":
+    case "starttls":
+    case "xclient":
+    case "auth":
       return times.hello;
     case "mail":
     case "ask":
+    case "xforward":
       return times.mail;
     case "rcpt":
       return times.rcpt;

@@ -46,6 +46,8 @@ export class Handshake {
   #naming: string[] | undefined;
   /** The backend knows the client: what it refuses from now on, it refuses the client. */
   #named: boolean;
+  /** XCLIENT has been sent. */
+  #telling = false;
   #credentials: Credentials | undefined;
   #extensions = NO_EXTENSIONS;
 
@@ -57,6 +59,11 @@ export class Handshake {
   /** The connection is open, and a PROXY header has been sent where one is due. */
   begin(): Move {
     return this.#tls === "implicit" ? { kind: "secure" } : GREETING;
+  }
+
+  /** The backend has been told of the client: what goes wrong may be about the client, not the backend. */
+  get named(): boolean {
+    return this.#named || this.#telling;
   }
 
   /** TLS is on. */
@@ -133,6 +140,7 @@ export class Handshake {
         return fault("offers no XCLIENT to us, and identity is xclient");
       }
       this.#naming = lines;
+      this.#telling = lines.length > 0;
     }
     const line = this.#naming?.shift();
     if (line !== undefined) return { kind: "send", step: "xclient", line };
@@ -200,7 +208,8 @@ export function isProxied({ identity }: BackendAddress): boolean {
   return identity === "proxy-v1" || identity === "proxy-v2";
 }
 
-function mayName({ identity }: BackendAddress): boolean {
+/** Whether XCLIENT is sent there, if it is offered. */
+export function mayName({ identity }: BackendAddress): boolean {
   return identity === "auto" || identity === "xclient";
 }
 

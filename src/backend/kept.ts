@@ -47,3 +47,25 @@ export class Resetting implements Holder {
   ready(): void {}
   drained(): void {}
 }
+
+/** Holds a dial that nobody waits for any more until it has come through, to take its leave. */
+export class Leaving implements Holder {
+  readonly #pool: Pool;
+  readonly #connection: Connection;
+
+  constructor(pool: Pool, connection: Connection) {
+    this.#pool = pool;
+    this.#connection = connection;
+  }
+
+  ready(): void {
+    this.#pool.retire(this.#connection);
+  }
+
+  lost(): void {
+    this.#pool.forget(this.#connection);
+  }
+
+  reply(): void {}
+  drained(): void {}
+}

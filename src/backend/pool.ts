@@ -1,74 +1,117 @@
 /**
- * The backends and the open connections to them: who gets which, when another is tried, what is kept for later.
+ * The backends and the open connections to them: who gets which, what is kept for later, who is drained.
  * Failing over happens here and at once, and only for connections that carry nothing yet.
  */
-import type { Reuse } from "../policy/settings.ts";
-import type { Backend } from "./backend.ts";
-import { Attempt, type Request, type Taker } from "./attempt.ts";
-import { Connection, type Holder, type Surroundings } from "./connection.ts";
-import { Idle, Resetting } from "./kept.ts";
+import type { BackendAddress, Reuse, Settings } from "../policy/settings.ts";
 import { commonExtensions } from "../smtp/common_extensions.ts";
 import type { Extensions } from "../smtp/extensions.ts";
+import { Attempt, type Request, type Taker } from "./attempt.ts";
+import { Backend } from "./backend.ts";
+import { Balance } from "./balance.ts";
+import { Connection, type Holder, type Surroundings } from "./connection.ts";
+import { Health } from "./health.ts";
+import type { Identity } from "./identity.ts";
+import { Idle, Leaving, Resetting } from "./kept.ts";
+import { type Resolve, Targets } from "./targets.ts";
+import type { CountDial, Tell } from "./told.ts";
 
-/** How long a backend that could not be reached is asked last. */
-const SHUNNED = 5_000;
-/** How soon a backend of unknown abilities may be probed again. */
-const PROBE_AGAIN = 1_000;
+/** How a pool is set, and what it is lent. */
+export interface PoolOptions extends Pick<Settings, "reuse" | "balance" | "health"> {
+  /** Looks up the addresses of backends' names; without it the network does, and takes one. */
+  readonly resolve?: Resolve | undefined;
+  /** From 0 to below 1. */
+  readonly random?: (() => number) | undefined;
+  readonly tell?: Tell | undefined;
+  readonly count?: CountDial | undefined;
+}
 
 export class Pool {
-  readonly backends: readonly Backend[];
   readonly around: Surroundings;
   readonly #reuse: Reuse;
+  readonly #targets: Targets;
+  readonly #health: Health;
+  readonly #balance: Balance<Backend>;
   readonly #all = new Set<Connection>();
   readonly #idle = new Map<Backend, Connection[]>();
-  #turn = 0;
-  #probes = new Map<Backend, (() => void)[]>();
-  #probedAt = new Map<Backend, number>();
+  readonly #attempts = new Set<Attempt>();
   #draining = false;
   /** What each backend offered when `#common` was made of it. */
   #seen: (Extensions | undefined)[] = [];
   #common: Extensions | undefined;
 
-  constructor(backends: readonly Backend[], around: Surroundings, reuse: Reuse) {
-    this.backends = backends;
-    this.around = around;
-    this.#reuse = reuse;
-    for (const backend of backends) this.#idle.set(backend, []);
+  constructor(addresses: readonly BackendAddress[], around: Surroundings, options: PoolOptions) {
+    const { health: settings, random = Math.random, tell = () => {}, count = () => {}, resolve } = options;
+    const { times } = around;
+    const opened = (backend: Backend) => this.#leaveIdle(backend);
+    this.#health = new Health(around, { settings, times, random, tell, count, opened });
+    this.around = { ...around, watch: this.#health };
+    this.#reuse = options.reuse;
+    this.#balance = new Balance(options.balance);
+    this.#targets = new Targets(addresses, {
+      resolve,
+      tell,
+      now: () => around.now(),
+      make: (address, host) => backendAt(address, settings, random, host),
+      added: (backend) => this.#health.add(backend, true),
+      left: (backend) => this.#left(backend),
+    });
+    for (const backend of this.backends) this.#health.add(backend, false);
+  }
+
+  /** Every address that there is now, whether it can be asked or not. */
+  get backends(): readonly Backend[] {
+    return this.#targets.list;
+  }
+
+  /** No backend can be asked. */
+  get down(): boolean {
+    return !this.backends.some(({ usable }) => usable);
   }
 
   /**
    * Gets a connection on which no transaction is open.
    * @param spent backends not to ask again for this transaction
    * @param fresh true: a new connection, since an old one has just turned out dead
+   * @param identity whom it will speak for, where backends are told that
    */
-  take(taker: Taker, spent: ReadonlySet<Backend>, fresh: boolean): Request {
-    const order = this.#order(spent);
-    const attempt = new Attempt(this, taker, order, fresh);
-    attempt.advance("no backend is left to try");
+  take(taker: Taker, spent: ReadonlySet<Backend>, fresh: boolean, identity?: Identity): Request {
+    const attempt = new Attempt(this, taker, this.#order(spent), fresh, identity);
+    attempt.advance(this.#whyNobody(spent));
+    if (!attempt.over) this.#attempts.add(attempt);
     return attempt;
   }
 
-  /** An idle connection to `backend`, the last used first; the stale ones met are closed. */
-  idle(backend: Backend): Connection | undefined {
-    const idle = this.#idle.get(backend)!;
+  /** Whether somebody is left to ask besides these. */
+  anybodyBut(spent: ReadonlySet<Backend>): boolean {
+    return this.backends.some((backend) => backend.usable && !spent.has(backend));
+  }
+
+  /** An idle connection to `backend` that can serve this client, the last used first; the stale ones met are closed. */
+  idle(backend: Backend, identity?: Identity): Connection | undefined {
+    const idle = this.#idle.get(backend) ?? [];
     const now = this.around.now();
-    for (let connection = idle.pop(); connection !== undefined; connection = idle.pop()) {
-      if (this.#worn(connection, now)) connection.quit();
-      else return connection;
-      this.#all.delete(connection);
+    for (let at = idle.length - 1; at >= 0; at--) {
+      const connection = idle[at]!;
+      if (this.#worn(connection, now)) this.#leave(connection);
+      else if (identity === undefined || connection.canServe(identity)) {
+        idle.splice(at, 1);
+        return connection;
+      }
     }
     return undefined;
   }
 
-  /** True when the connection has been idle so long that it must be asked first. */
+  /** True when the connection has been idle so long, or its backend is so ill, that it must be asked first. */
   doubtful(connection: Connection): boolean {
-    return connection.uses > 0 && this.around.now() - connection.idleSince > this.#reuse.check;
+    if (connection.uses === 0) return false;
+    return !connection.backend.well || this.around.now() - connection.idleSince > this.#reuse.check;
   }
 
   /** A new connection. */
-  open(backend: Backend, holder: Holder): Connection {
-    const connection = new Connection(backend, this.around, holder);
+  open(backend: Backend, holder: Holder, identity?: Identity): Connection {
+    const connection = new Connection(backend, this.around, holder, identity);
     this.#all.add(connection);
+    backend.connections++;
     return connection;
   }
 
@@ -77,9 +120,12 @@ export class Pool {
     const now = this.around.now();
     if (!connection.quiet) return this.discard(connection);
     connection.idleSince = now;
-    if (this.#draining || this.#worn(connection, now)) return this.#leave(connection);
+    connection.backend.circuit.worked(now);
+    if (this.#ended(connection, now)) return this.#leave(connection);
     connection.holder = new Idle(this, connection);
-    this.#idle.get(connection.backend)!.push(connection);
+    const idle = this.#idle.get(connection.backend);
+    if (idle === undefined) this.#idle.set(connection.backend, [connection]);
+    else idle.push(connection);
   }
 
   /** Takes leave of a connection that nobody should use again. */
@@ -92,7 +138,7 @@ export class Pool {
   reset(connection: Connection): void {
     if (!connection.quiet) return this.discard(connection);
     connection.idleSince = this.around.now();
-    if (this.#draining || this.#worn(connection, connection.idleSince)) return this.#leave(connection);
+    if (this.#ended(connection, connection.idleSince)) return this.#leave(connection);
     connection.holder = new Resetting(this, connection);
     connection.send("rset", "RSET");
     connection.flush();
@@ -106,97 +152,137 @@ export class Pool {
 
   /** A connection is gone. */
   forget(connection: Connection): void {
-    this.#all.delete(connection);
-    const idle = this.#idle.get(connection.backend)!;
+    if (!this.#all.delete(connection)) return;
+    connection.backend.connections--;
+    const idle = this.#idle.get(connection.backend) ?? [];
     const at = idle.indexOf(connection);
     if (at !== -1) idle.splice(at, 1);
   }
 
+  /** Another one was ready before it: it may still come through, which says something of its backend, and then goes. */
+  overtaken(connection: Connection): void {
+    if (connection.handshaken) connection.holder = new Resetting(this, connection);
+    else {
+      connection.holder = new Leaving(this, connection);
+      connection.deadline = Math.min(connection.deadline, this.around.now() + connection.backend.patience);
+    }
+  }
+
+  /** A backend lets somebody wait. */
+  suspect(backend: Backend): void {
+    this.#health.suspect(backend);
+  }
+
   /** What every backend seen so far offers: the most that a client may be offered. Undefined while none was seen. */
   extensions(): Extensions | undefined {
-    if (this.backends.length === 1) return this.backends[0]!.extensions;
-    const seen = this.backends.map((backend) => backend.extensions);
-    if (seen.some((extensions, i) => extensions !== this.#seen[i])) {
-      this.#seen = seen;
-      this.#common = commonExtensions(seen.filter((extensions) => extensions !== undefined));
+    const { backends } = this;
+    if (backends.length === 1) return backends[0]!.extensions;
+    if (
+      backends.length !== this.#seen.length || backends.some((each, i) => each.extensions !== this.#seen[i])
+    ) {
+      this.#seen = backends.map(({ extensions }) => extensions);
+      const seen = this.#seen.filter((extensions) => extensions !== undefined);
+      this.#common = seen.length === 0 ? undefined : commonExtensions(seen);
     }
     return this.#common;
   }
 
   /** Learns what the backends offer that were never seen; `done` is told when each has been seen or has failed. */
   probe(done: () => void): void {
-    const now = this.around.now();
-    const unseen = this.backends.filter((backend) => backend.extensions === undefined);
-    let left = unseen.length + 1;
-    const one = () => --left === 0 && done();
-    for (const backend of unseen) {
-      const waiting = this.#probes.get(backend);
-      if (waiting !== undefined) waiting.push(one);
-      else if (now - (this.#probedAt.get(backend) ?? -Infinity) < PROBE_AGAIN) one();
-      else this.#startProbe(backend, one, now);
-    }
-    one();
-  }
-
-  /** Looks after deadlines and idle connections; to be called now and then. */
-  tick(now: number): void {
-    for (const connection of this.#all) connection.tick(now);
-    for (const idle of this.#idle.values()) {
-      for (let i = idle.length - 1; i >= 0; i--) {
-        const connection = idle[i]!;
-        if (!this.#worn(connection, now)) continue;
-        idle.splice(i, 1);
-        this.#all.delete(connection);
-        connection.quit();
-      }
-    }
-  }
-
-  /** Keeps nothing idle from now on. */
-  drain(): void {
-    this.#draining = true;
-    for (const backend of this.backends) {
-      for (const connection of this.#idle.get(backend)!.splice(0)) {
-        this.#all.delete(connection);
-        connection.quit();
-      }
-    }
-  }
-
-  #leave(connection: Connection): void {
-    this.#all.delete(connection);
-    connection.quit();
-  }
-
-  #startProbe(backend: Backend, one: () => void, now: number): void {
-    const waiting = [one];
-    this.#probes.set(backend, waiting);
-    this.#probedAt.set(backend, now);
-    const over = () => {
-      this.#all.delete(connection);
-      this.#probes.delete(backend);
-      for (const told of waiting) told();
-    };
-    const connection = this.open(backend, {
-      ready: () => {
-        connection.quit();
-        over();
-      },
-      lost: over,
-      reply() {},
-      drained() {},
+    this.#targets.known(() => {
+      const unseen = this.backends.filter((backend) => backend.extensions === undefined);
+      let left = unseen.length + 1;
+      const one = () => --left === 0 && done();
+      for (const backend of unseen) this.#health.see(backend, one);
+      one();
     });
   }
 
-  /** The backends in the order to try: in turn, the recently failed last. */
+  /** Looks after deadlines, idle connections, and who is well; to be called now and then. */
+  tick(now: number): void {
+    for (const connection of this.#all) connection.tick(now);
+    for (const attempt of this.#attempts) {
+      attempt.tick(now);
+      if (attempt.over) this.#attempts.delete(attempt);
+    }
+    for (const idle of this.#idle.values()) {
+      for (const connection of idle.filter((each) => this.#worn(each, now))) this.#leave(connection);
+    }
+    if (this.#draining) return;
+    this.#targets.tick(now);
+    this.#health.tick(now);
+  }
+
+  /**
+   * Keeps nothing idle from now on; given a backend's name as the operator wrote it, begins nothing new there, and lets
+   * what runs there finish.
+   * @returns false where there is no such backend
+   */
+  drain(name?: string): boolean {
+    if (name !== undefined) {
+      const drained = this.#targets.setDrained(name, true);
+      for (const backend of drained ?? []) this.#leaveIdle(backend);
+      return drained !== undefined;
+    }
+    this.#draining = true;
+    this.#health.stop();
+    for (const backend of [...this.#idle.keys()]) this.#leaveIdle(backend);
+    return true;
+  }
+
+  /** Takes back `drain` of one backend. @returns false where there is no such backend */
+  enable(name: string): boolean {
+    return this.#targets.setDrained(name, false) !== undefined;
+  }
+
+  #left(backend: Backend): void {
+    this.#health.remove(backend);
+    this.#leaveIdle(backend);
+    this.#idle.delete(backend);
+  }
+
+  #leaveIdle(backend: Backend): void {
+    for (const connection of this.#idle.get(backend)?.splice(0) ?? []) this.#leave(connection);
+  }
+
+  #leave(connection: Connection): void {
+    this.forget(connection);
+    connection.quit();
+  }
+
+  /** The backends in the order to try; only the first of them has its turn with this. */
   #order(spent: ReadonlySet<Backend>): readonly Backend[] {
-    if (this.backends.length === 1) return spent.size === 0 ? this.backends : [];
+    const { backends } = this;
+    const usable = backends.filter((backend) => backend.usable && !spent.has(backend));
+    if (usable.length < 2) return usable;
+    const ranked = usable.toSorted((a, b) => a.rank - b.rank);
+    const first = ranked.filter(({ rank }) => rank === ranked[0]!.rank);
+    return [...this.#balance.order(this.#candidates(first)), ...ranked.slice(first.length)];
+  }
+
+  /** The addresses of one name share its weight. */
+  #candidates(backends: readonly Backend[]) {
     const now = this.around.now();
-    const start = this.#turn++;
-    const turned = this.backends.map((_, i) => this.backends[(start + i) % this.backends.length]!);
-    const open = turned.filter((backend) => !spent.has(backend));
-    const well = open.filter((backend) => now - backend.failedAt > SHUNNED);
-    return [...well, ...open.filter((backend) => !well.includes(backend))];
+    return backends.map((each) => {
+      const { address, circuit, connections } = each;
+      const addresses = backends.filter((other) => other.address === address).length;
+      const busy = connections - (this.#idle.get(each)?.length ?? 0);
+      return { each, weight: address.weight * circuit.share(now) / addresses, busy };
+    });
+  }
+
+  #whyNobody(spent: ReadonlySet<Backend>): string {
+    const { backends } = this;
+    if (backends.length === 0) return "no backend's name can be looked up";
+    const down = backends.find(({ circuit, drained }) => !drained && circuit.state !== "closed");
+    if (down !== undefined && !backends.some(({ usable }) => usable)) {
+      return `all backends are down: ${down.circuit.reason}`;
+    }
+    return spent.size === 0 ? "all backends are drained" : "no backend is left to try";
+  }
+
+  #ended(connection: Connection, now: number): boolean {
+    return this.#draining || !connection.backend.usable || this.#worn(connection, now);
   }
 
   #worn(connection: Connection, now: number): boolean {
@@ -207,4 +293,10 @@ export class Pool {
       now - connection.idleSince > this.#reuse.idle
     );
   }
+}
+
+function backendAt(address: BackendAddress, health: Settings["health"], random: () => number, host?: string) {
+  const { endpoint, name } = address;
+  if (host === undefined || !("port" in endpoint)) return new Backend(address, health, random);
+  return new Backend(address, health, random, { host, port: endpoint.port }, `${name} (${host})`);
 }

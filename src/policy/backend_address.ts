@@ -195,7 +195,9 @@ export function allowedBackend(given: string): string {
     return `the options ${OPTION_FORMS}; there is no ${JSON.stringify(stranger[0])}`;
   }
   const bad = query.find(([name, value]) => OPTIONS[name as OptionName].read(value) === undefined);
-  return bad === undefined ? "each option once" : OPTIONS[bad[0] as OptionName].form ?? "lmtp:// before the address";
+  return bad === undefined
+    ? "each option once"
+    : OPTIONS[bad[0] as OptionName].form ?? "lmtp:// before the address";
 }
 
 function unreadable(path: string, given: unknown): string {

@@ -36,6 +36,10 @@ export class Asking implements Taker, Holder {
     connection.flush();
   }
 
+  denied(verdict: Reply): void {
+    this.#done(verdict);
+  }
+
   unavailable(): void {
     this.#done(undefined);
   }

@@ -2,8 +2,9 @@
  * The proxy as a whole: listeners, the sessions they bring, the bounds on their number, the clock that ends what
  * takes too long, and the way out.
  */
-import { backendAt } from "../backend/backend.ts";
-import { Pool } from "../backend/pool.ts";
+import { backendTls } from "../backend/backend_tls.ts";
+import { Pool, type PoolOptions } from "../backend/pool.ts";
+import { dialCounter, registerStandings } from "../backend/told.ts";
 import type { Listener, Network, TlsIdentity, Wire } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
 import type { EngineOptions } from "../policy/engine.ts";
@@ -29,12 +30,17 @@ const EFFECTS_END = 3_000;
 export interface ProxyOptions extends Pick<EngineOptions, "effects" | "metrics" | "wait" | "asked"> {
   /** Whom every client is taken for. */
   readonly user?: string | undefined;
+  /** What is in the files that backends' addresses name: certificates and keys. */
+  readonly files?: ReadonlyMap<string, string> | undefined;
+  /** Looks up the addresses of backends' names. */
+  readonly resolve?: PoolOptions["resolve"];
 }
 
 const TOO_MANY: Readonly<Record<"too many" | "too many of its address", Refusal>> = {
   "too many": [421, "3.2", "Too many sessions, try again later"],
   "too many of its address": [421, "7.0", "Too many sessions from your address, try again later"],
 };
+const DOWN: Refusal = [421, "3.2", "No mail server can be reached now, try again later"];
 
 export class Proxy implements SessionOwner {
   readonly counters = new Counters();
@@ -72,12 +78,18 @@ export class Proxy implements SessionOwner {
     this.#census = new Census(settings);
     const { hostname, limits } = settings;
     const now = () => this.#now;
-    this.pool = new Pool(settings.backends.map(({ name, endpoint }) => backendAt(name, endpoint)), {
+    this.pool = new Pool(settings.backends, {
       network,
       hostname,
       times: settings.times,
+      tls: backendTls(given.files),
       now,
-    }, settings.reuse);
+    }, {
+      ...settings,
+      resolve: given.resolve,
+      tell: (level, event, fields) => log[level](event, visibleFields(fields)),
+      count: given.metrics && dialCounter(given.metrics),
+    });
     this.#around = {
       hostname,
       limits,
@@ -110,12 +122,15 @@ export class Proxy implements SessionOwner {
       begin: (wire, address, caller, refusal) => this.#begin(wire, address, caller, refusal),
       full: () => this.#draining || this.sessions >= settings.sessions,
     });
-    if (given.metrics !== undefined) registerFigures(given.metrics, this.counters, () => this.sessions);
+    if (given.metrics === undefined) return;
+    registerFigures(given.metrics, this.counters, () => this.sessions);
+    registerStandings(given.metrics, () => this.pool.backends);
   }
 
   /** Why no mail can be taken now. */
   unready(): string | undefined {
     if (this.#draining) return "the proxy is stopping";
+    if (this.pool.down) return "no backend can be asked";
     return this.pool.extensions() === undefined ? "no backend has been seen" : undefined;
   }
 
@@ -188,10 +203,15 @@ export class Proxy implements SessionOwner {
     const session = new Session(wire, caller, name, this.#around, this);
     this.#sessions.add(session);
     const many = this.#census.enter(caller);
-    const refused = many === undefined ? refusal : TOO_MANY[many];
+    const refused = many === undefined ? refusal ?? this.#whenDown : TOO_MANY[many];
     // The wire has its owner only after this call.
     queueMicrotask(() => session.start(refused && session.refusal(...refused)));
     return session;
+  }
+
+  /** Where no mail could be taken anyway, clients may be told so at once. */
+  get #whenDown(): Refusal | undefined {
+    return this.#settings.whenDown === "refuse" && this.pool.down ? DOWN : undefined;
   }
 
   renamed(session: Session, before: Caller): Refusal | undefined {

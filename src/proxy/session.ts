@@ -2,13 +2,15 @@
  * One client: takes the server machine's events, has them judged, and passes them to the transaction. It holds no
  * rule of the protocol (that is `smtp/server`) and none of the backend (that is `transaction`).
  */
+import type { Identity } from "../backend/identity.ts";
 import { receivedField } from "../mail/trace.ts";
 import type { Wire, WireOwner } from "../net/wire.ts";
 import type { Findings } from "../policy/finding.ts";
 import type { Fate } from "../policy/layer.ts";
 import type { Outcome } from "../policy/observation.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
-import type { ClientFacts } from "../smtp/client_facts.ts";
+import { REVERSE, type ReverseFinding } from "../policy/well_known.ts";
+import type { ClientFacts, ClientName } from "../smtp/client_facts.ts";
 import type { Refusal } from "../smtp/commands.ts";
 import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { Server, type ServerEvent } from "../smtp/server.ts";
@@ -26,6 +28,12 @@ import { Transaction, type TransactionOwner } from "./transaction.ts";
 function fateOf(outcome: Outcome, { delivered }: Transaction): Fate {
   if (outcome === "ambiguous") return "unknown";
   return delivered ? "taken" : "not taken";
+}
+
+/** Where nobody has looked, the name is not known now: nothing is to be concluded from that. */
+function nameOf(reverse: ReverseFinding | undefined): ClientName {
+  if (reverse === undefined || reverse.status === "temperror") return { failed: "temporary" };
+  return reverse.name ?? null;
 }
 
 /** How long a client may take to hear the last reply. */
@@ -58,6 +66,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   /** How the transaction's sender or its recipients were refused, while none of them was accepted. */
   #refusedAs: Outcome | undefined;
   #asking: Asking | undefined;
+  /** Whom backends are told of; made anew when that changes. */
+  #identity: Identity | undefined;
   /** The event that waits for its answer. */
   #event: ServerEvent | undefined;
   #pumping = false;
@@ -334,6 +344,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       this.#finish("reset");
       this.#judging?.heloAnswered(true);
       this.#helo = event.domain;
+      this.#identity = undefined;
       this.#verb = event.verb;
       const { pool } = this.#around;
       if (event.verb === "HELO" || pool.extensions() !== undefined) return this.#offer();
@@ -555,6 +566,24 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       }),
       "latin1",
     );
+  }
+
+  identity(): Identity {
+    const { remote, local, trusted, mayName, user } = this.#caller;
+    return (this.#identity ??= {
+      remote,
+      local,
+      unknown: trusted && !mayName,
+      name: nameOf(this.#judging?.findings("connect").get(REVERSE)),
+      helo: this.#helo,
+      verb: this.#verb,
+      user: this.#around.user ?? user,
+      tls: this.#wire.tls ?? this.#caller.tls,
+    });
+  }
+
+  get ident(): string {
+    return this.#record.transactionId;
   }
 
   refusal(code: number, enhanced: string, text: string): Reply {

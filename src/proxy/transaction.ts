@@ -8,6 +8,8 @@
 import type { Backend } from "../backend/backend.ts";
 import type { Connection, Holder, Loss } from "../backend/connection.ts";
 import type { Request, Taker } from "../backend/attempt.ts";
+import { isForwarded } from "../backend/handshake.ts";
+import { forwardLines, type Identity } from "../backend/identity.ts";
 import type { Pool } from "../backend/pool.ts";
 import type { Step } from "../smtp/client.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
@@ -30,6 +32,10 @@ export interface TransactionOwner {
   refusal(code: number, enhanced: string, text: string): Reply;
   /** A fault of the program's own: the session ends. */
   broken(cause: unknown): void;
+  /** Whom a backend is told of. */
+  identity(): Identity;
+  /** What the message is called in the log. */
+  readonly ident: string;
   /** For the log and the counters. */
   incident(what: Incident, detail: string): void;
 }
@@ -79,6 +85,8 @@ export class Transaction implements Taker, Holder {
   #spoilt: Reply | undefined;
   #carrier: Carrier | undefined;
   #endSent = false;
+  /** What a backend said that will not have the client. */
+  #denied: Reply | undefined;
   #dials = 0;
   #abandoned = false;
   /** The transaction cannot succeed any more. */
@@ -187,6 +195,7 @@ export class Transaction implements Taker, Holder {
       this.#connection = undefined;
       return this.#failover(connection.backend, "the backend does not offer what the envelope needs");
     }
+    this.#forward(connection);
     this.#script.push({
       sent: { step: "mail", told: this.#asked !== "mail" },
       line: mailLine(this.mail, connection.extensions),
@@ -198,6 +207,28 @@ export class Transaction implements Taker, Holder {
       this.#script.push({ sent: { step: "rcpt", told: false }, line: rcptLine(this.#rcpt!) });
     }
     this.#play(connection);
+  }
+
+  /** The backend's log may know of the client, transaction by transaction. */
+  #forward(connection: Connection): void {
+    if (!isForwarded(connection.backend.address) || connection.speaks) return;
+    if (!connection.extensions.has("XFORWARD")) return;
+    for (const line of forwardLines(this.#owner.identity(), this.#owner.ident, connection.extensions)) {
+      this.#script.push({ sent: { step: "xforward", told: true }, line });
+    }
+  }
+
+  denied(verdict: Reply, backend: Backend): void {
+    try {
+      if (this.#abandoned) return;
+      this.#request = undefined;
+      this.backend = backend.name;
+      this.#denied = verdict;
+      if (this.accepted.length > 0) this.#failed = this.#backendFault();
+      this.#answer(this.#failed ?? verdict);
+    } catch (cause) {
+      this.#owner.broken(cause);
+    }
   }
 
   unavailable(reason: string): void {
@@ -235,7 +266,8 @@ export class Transaction implements Taker, Holder {
     if (step === "chunk") return this.#chunkReplied(connection, given);
     const sent = this.#sent.shift()!;
     if (sent.told) {
-      if (given.code >= 300) this.#spoil(sent.step, given);
+      // What XFORWARD says is for the backend's log alone.
+      if (given.code >= 300 && step !== "xforward") this.#spoil(sent.step, given);
     } else if (step === "data") return this.#dataReplied(connection, given);
     else return this.#envelopeReplied(step, connection, given);
     this.#play(connection);
@@ -286,9 +318,10 @@ export class Transaction implements Taker, Holder {
 
   #dial(fresh: boolean): void {
     // A request may fail at once and have led to another one by the time it is known here.
+    if (this.#denied !== undefined) return this.#answer(this.#denied);
     const dial = ++this.#dials;
     this.#request = undefined;
-    const request = this.#pool.take(this, this.#spent, fresh);
+    const request = this.#pool.take(this, this.#spent, fresh, this.#owner.identity());
     if (dial === this.#dials && this.#connection === undefined && this.#asked !== undefined) {
       this.#request = request;
     }
@@ -297,7 +330,7 @@ export class Transaction implements Taker, Holder {
   /** Another backend, if there is one; this one has just failed. */
   #failover(backend: Backend, detail: string): void {
     this.#spent.add(backend);
-    if (this.#spent.size < this.#pool.backends.length) return this.#dial(false);
+    if (this.#pool.anybodyBut(this.#spent)) return this.#dial(false);
     this.#spent.clear();
     this.#owner.incident("no backend", detail);
     this.#answer(this.#backendFault());

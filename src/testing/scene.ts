@@ -2,7 +2,7 @@
  * Clients and their sessions with a pool of backends, on a fake network, with a fake clock: what a transcript plays on,
  * and what a test drives that needs more than a transcript can say.
  */
-import { backendAt } from "../backend/backend.ts";
+import { backendTls } from "../backend/backend_tls.ts";
 import { Pool } from "../backend/pool.ts";
 import type { TlsFacts } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
@@ -10,7 +10,15 @@ import type { Asked, Deadlines, Effects } from "../policy/engine.ts";
 import { Metrics } from "../policy/metrics.ts";
 import { NetworkSet } from "../policy/networks.ts";
 import type { Rule } from "../policy/rule.ts";
-import { type BackendTimes, DEFAULTS, type Reuse, type Settings } from "../policy/settings.ts";
+import { BACKEND_DEFAULTS } from "../policy/backend_address.ts";
+import {
+  type BackendAddress,
+  type BackendTimes,
+  DEFAULTS,
+  type Health,
+  type Reuse,
+  type Settings,
+} from "../policy/settings.ts";
 import { Counters, type Fields, visibleFields } from "../proxy/journal.ts";
 import { Offers } from "../proxy/offer.ts";
 import type { Session } from "../proxy/session.ts";
@@ -38,13 +46,16 @@ export interface SceneOptions {
   readonly limits?: Partial<Limits> | undefined;
   readonly times?: Partial<BackendTimes> | undefined;
   readonly reuse?: Partial<Reuse> | undefined;
+  /** Backends are looked at, and dialled beside others, only where `interval`, `pause` or `hedge` says so. */
+  readonly health?: Partial<Health> | undefined;
+  readonly balance?: Settings["balance"] | undefined;
   readonly bareLineFeeds?: Settings["bareLineFeeds"] | undefined;
   readonly dial?: Settings["dial"] | undefined;
   readonly relay?: Settings["relay"] | undefined;
   /** STARTTLS is offered. */
   readonly tls?: boolean | undefined;
   /** Their names, one unless given; each offers what `extensions` says. */
-  readonly backends?: readonly string[] | undefined;
+  readonly backends?: readonly (string | Omit<BackendAddress, "endpoint">)[] | undefined;
   /** Lines of the backends' EHLO replies. */
   readonly extensions?: readonly string[] | undefined;
   /** No backend has been seen yet, so the first EHLO makes the proxy look. */
@@ -127,24 +138,36 @@ export class Scene {
     return this.#around.chain;
   }
 
-  #makePool({ backends = ["backend"], times, reuse, unseen, hostname = "mx.example" }: SceneOptions): Pool {
+  #makePool(options: SceneOptions): Pool {
+    const { backends = ["backend"], times, reuse, health, unseen, hostname = "mx.example" } = options;
     const around = {
       network: this.network,
       hostname,
       times: { ...DEFAULTS.times, ...times },
+      tls: backendTls(),
       now: () => this.now,
     };
     const known = new Map(this.#extensions.map((line) => {
       const [keyword, ...rest] = line.split(" ");
       return [keyword!, rest.join(" ")] as const;
     }));
-    const all = backends.map((name, i) => backendAt(name, { host: `198.51.100.${i + 1}`, port: 25 }));
-    if (!unseen) { for (const backend of all) backend.extensions = known; }
+    const all = backends.map((each, i) => {
+      const endpoint = { host: `198.51.100.${i + 1}`, port: 25 };
+      return typeof each === "string" ? { ...BACKEND_DEFAULTS, name: each, endpoint } : { ...each, endpoint };
+    });
+    const pool = new Pool(all, around, {
+      reuse: { ...DEFAULTS.reuse, ...reuse },
+      balance: options.balance ?? DEFAULTS.balance,
+      health: { ...DEFAULTS.health, interval: Infinity, pause: Infinity, hedge: Infinity, ...health },
+      random: () => 0,
+      tell: (level, event, fields) => void this.log.push({ level, event, fields: visibleFields(fields) }),
+    });
+    if (!unseen) { for (const backend of pool.backends) backend.extensions = known; }
     this.network.onDial = (dial) => {
       const backend = all.find(({ endpoint }) => endpoint === dial.endpoint)!;
       this.onDial(dial, backend.name);
     };
-    return new Pool(all, around, { ...DEFAULTS.reuse, ...reuse });
+    return pool;
   }
 
   #makeSurroundings(options: SceneOptions): Surroundings {

@@ -60,8 +60,8 @@ describe("backends take turns:", () => {
     }`,
   );
   dialogue(
-    "one that could not be reached is asked last for a while",
-    { ...AB, reuse: { uses: 1 } },
+    "one that could not be reached is asked last until it greets again",
+    { ...AB, reuse: { uses: 1 }, health: { pause: 3000 } },
     `${GREETED}
     C: MAIL FROM:<1@client.example>
        > <connect a>
@@ -82,10 +82,22 @@ describe("backends take turns:", () => {
     C: RSET
     S: 250 2.0.0 Ok
        > QUIT
-    (6 seconds pass)
-    C: MAIL FROM:<3@client.example>
+    (3 seconds pass)
        > <connect a>
+       > QUIT
+    (then)
+    C: MAIL FROM:<3@client.example>
+       > <connect b>
        > MAIL FROM:<3@client.example>
+       < 250 2.1.0 Ok
+    S: 250 2.1.0 Ok
+    C: RSET
+    S: 250 2.0.0 Ok
+       > QUIT
+    (then)
+    C: MAIL FROM:<4@client.example>
+       > <connect a>
+       > MAIL FROM:<4@client.example>
        < 250 2.1.0 Ok
     S: 250 2.1.0 Ok`,
   );

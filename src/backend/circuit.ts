@@ -1,0 +1,119 @@
+/**
+ * Whether a backend is asked: closed while it is well, open after failures in a row, half-open while it is looked at
+ * again. Time and chance are arguments.
+ *
+ * Two things are counted apart. A backend that greets and then never answers a command would otherwise clear itself
+ * with every greeting.
+ */
+import type { Health } from "../policy/settings.ts";
+
+export type CircuitState = "closed" | "open" | "half-open";
+
+/** What failed: the way to the reply to EHLO, or a reply after it. */
+export type Failed = "greeting" | "reply";
+
+/** No more doublings than make any pause the longest. */
+const DOUBLINGS = 30;
+/** A pause differs from the next one's by up to this part, so that many proxies do not look at the same time. */
+const JITTER = 0.25;
+/** What a backend that is just back has of its share. */
+const FIRST_SHARE = 0.1;
+
+export class Circuit {
+  readonly #health: Health;
+  readonly #random: () => number;
+  #state: CircuitState = "closed";
+  /** Failures in a row. */
+  #failed: Record<Failed, number> = { greeting: 0, reply: 0 };
+  /** Good looks in a row. */
+  #good = 0;
+  /** Openings and failed looks since it last worked for good. */
+  #openings = 0;
+  #openUntil = 0;
+  #closedAt = -Infinity;
+  #reason = "";
+
+  /** @param random from 0 to below 1 */
+  constructor(health: Health, random: () => number) {
+    this.#health = health;
+    this.#random = random;
+  }
+
+  get state(): CircuitState {
+    return this.#state;
+  }
+
+  /** The last failure, in words. */
+  get reason(): string {
+    return this.#reason;
+  }
+
+  /** Closed, and the last thing heard was a failure. */
+  get doubtful(): boolean {
+    return this.#state === "closed" && this.#failed.greeting + this.#failed.reply > 0;
+  }
+
+  /** Whether an open circuit is due for its look. */
+  due(now: number): boolean {
+    return this.#state === "open" && now >= this.#openUntil;
+  }
+
+  /** The look begins. */
+  halfOpen(): void {
+    this.#state = "half-open";
+  }
+
+  /** A look's reply to EHLO came. True: this closed the circuit. */
+  lookedWell(now: number): boolean {
+    if (this.#state === "closed") this.#failed.greeting = 0;
+    if (this.#state !== "half-open") return false;
+    if (++this.#good < this.#health.successes) return false;
+    this.#state = "closed";
+    this.#failed = { greeting: 0, reply: 0 };
+    this.#closedAt = now;
+    return true;
+  }
+
+  /** Somebody was greeted. While open it only brings the look forward: it may have been dialled long ago. */
+  greeted(now: number): void {
+    this.#failed.greeting = 0;
+    if (this.#state === "open") this.#openUntil = Math.min(this.#openUntil, now);
+  }
+
+  /** A transaction came to its end: nothing is wrong with it. */
+  worked(now: number): void {
+    this.#failed.reply = 0;
+    if (this.#state === "closed" && now - this.#closedAt >= this.#health.slowStart) this.#openings = 0;
+  }
+
+  /** True: this opened the circuit. */
+  failed(what: Failed, reason: string, now: number): boolean {
+    this.#reason = reason;
+    if (this.#state !== "closed") return false;
+    if (++this.#failed[what] < this.#health.failures) return false;
+    this.#open(now);
+    return true;
+  }
+
+  /** A look failed. True: the circuit is open, and was not before. */
+  lookedIll(reason: string, now: number): boolean {
+    if (this.#state === "closed") return this.failed("greeting", reason, now);
+    this.#reason = reason;
+    this.#open(now);
+    return false;
+  }
+
+  /** How much of its weight counts, from little to 1: who has just come back is not given everything at once. */
+  share(now: number): number {
+    const part = (now - this.#closedAt) / this.#health.slowStart;
+    return part >= 1 || Number.isNaN(part) ? 1 : Math.max(FIRST_SHARE, part);
+  }
+
+  #open(now: number): void {
+    const { pause, longestPause } = this.#health;
+    const doubled = Math.min(longestPause, pause * 2 ** Math.min(this.#openings++, DOUBLINGS));
+    this.#state = "open";
+    this.#good = 0;
+    this.#openUntil = now + doubled * (1 - JITTER * this.#random());
+  }
+}

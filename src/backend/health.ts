@@ -1,0 +1,203 @@
+/**
+ * Finds out which backends are well: hears what becomes of every connection, and takes looks of its own (connect,
+ * greeting, EHLO, QUIT), one at a time for each backend. A look says nothing of any client and is no client's session.
+ */
+import type { BackendTimes, Health as Settings } from "../policy/settings.ts";
+import type { Backend } from "./backend.ts";
+import { Connection, type Loss, type Surroundings, type Watch } from "./connection.ts";
+import type { CountDial, Tell } from "./told.ts";
+
+/** How soon a backend of unknown abilities may be looked at again because somebody wants to know them. */
+const ASK_AGAIN = 1_000;
+/** Two looks are apart by the interval, less up to this part: many proxies must not look at the same time. */
+const JITTER = 0.25;
+/** Looks that ran out of time have more of it, up to so many doublings: slow is not dead. */
+const MOST_DOUBLINGS = 6;
+
+interface Record {
+  /** When it is looked at next, while its circuit is not open. */
+  due: number;
+  /** The look under way, and when it has taken too long. */
+  look: Connection | undefined;
+  until: number;
+  lookedAt: number;
+  /** Looks in a row that ran out of time. */
+  timeouts: number;
+  waiting: (() => void)[];
+}
+
+export interface HealthOptions {
+  readonly settings: Settings;
+  readonly times: BackendTimes;
+  random(): number;
+  readonly tell: Tell;
+  readonly count: CountDial;
+  /** The backend's circuit is open from now on. */
+  opened(backend: Backend): void;
+}
+
+export class Health implements Watch {
+  readonly #options: HealthOptions;
+  readonly #around: Surroundings;
+  readonly #records = new Map<Backend, Record>();
+  /** The longest that any handshake may take. */
+  readonly #longest: number;
+
+  constructor(around: Omit<Surroundings, "watch">, options: HealthOptions) {
+    this.#options = options;
+    this.#around = { ...around, watch: this };
+    const { connect, greeting, hello } = options.times;
+    this.#longest = connect + greeting + hello;
+  }
+
+  /** Looks after a backend from now on. @param soon it was never seen, and should be */
+  add(backend: Backend, soon: boolean): void {
+    const now = this.#around.now();
+    const due = soon ? now : this.#next(now);
+    this.#records.set(backend, {
+      due,
+      look: undefined,
+      until: 0,
+      lookedAt: -Infinity,
+      timeouts: 0,
+      waiting: [],
+    });
+  }
+
+  /** Forgets a backend that nobody will be sent to again. */
+  remove(backend: Backend): void {
+    const record = this.#records.get(backend);
+    this.#records.delete(backend);
+    record?.look?.abort();
+    for (const told of record?.waiting ?? []) told();
+  }
+
+  /** Somebody has waited too long for its greeting: one look will tell, and who comes next is spared. */
+  suspect(backend: Backend): void {
+    const record = this.#records.get(backend);
+    backend.slow = true;
+    if (record !== undefined) record.due = Math.min(record.due, this.#around.now());
+  }
+
+  /** Looks, unless that has just been done; `done` is told when it is known whether the backend is well. */
+  see(backend: Backend, done: () => void): void {
+    const record = this.#records.get(backend);
+    if (record === undefined || this.#leftAlone(backend)) return done();
+    if (record.look !== undefined) record.waiting.push(done);
+    else if (this.#around.now() - record.lookedAt < ASK_AGAIN) done();
+    else {
+      record.waiting.push(done);
+      this.#look(backend, record);
+    }
+  }
+
+  /** To be called now and then. */
+  tick(now: number): void {
+    for (const [backend, record] of this.#records) {
+      const { look } = record;
+      if (look !== undefined) {
+        if (now >= record.until) look.fail("timeout", "a look took too long");
+        else look.tick(now);
+      } else if (backend.drained) continue;
+      else if (backend.circuit.due(now)) this.#halfOpen(backend, record);
+      else if (now >= record.due && backend.circuit.state !== "open") this.#look(backend, record);
+    }
+  }
+
+  /** Takes no more looks. */
+  stop(): void {
+    for (const backend of [...this.#records.keys()]) this.remove(backend);
+  }
+
+  // ---- told by every connection ----
+
+  ready(connection: Connection): void {
+    const { backend } = connection;
+    const now = this.#around.now();
+    const record = this.#records.get(backend);
+    this.#options.count(backend, this.#use(connection), "ready");
+    backend.greeted(now - connection.openedAt);
+    if (record !== undefined) {
+      record.due = this.#next(now);
+      record.timeouts = 0;
+    }
+    if (record?.look !== connection) return backend.circuit.greeted(now);
+    if (backend.circuit.lookedWell(now)) this.#told("info", backend, "closed", "it greets again");
+    else if (backend.circuit.state === "half-open") record.due = now + this.#options.settings.pause;
+  }
+
+  lost(connection: Connection, loss: Loss): void {
+    const { backend, handshaken } = connection;
+    if (!handshaken) this.#options.count(backend, this.#use(connection), loss.why);
+    if (handshaken && !isFault(loss)) return;
+    if (loss.again || (loss.personal && !isFault(loss))) return;
+    const now = this.#around.now();
+    const record = this.#records.get(backend);
+    if (record !== undefined) record.due = Math.min(record.due, now + this.#options.settings.pause);
+    const opened = record?.look === connection
+      ? this.#lookFailed(backend, record, loss, now)
+      : backend.circuit.failed(handshaken ? "reply" : "greeting", loss.detail, now);
+    if (!opened) return;
+    this.#told("warn", backend, "open", loss.detail);
+    this.#options.opened(backend);
+  }
+
+  #lookFailed(backend: Backend, record: Record, loss: Loss, now: number): boolean {
+    if (loss.why === "timeout") record.timeouts = Math.min(record.timeouts + 1, MOST_DOUBLINGS);
+    return backend.circuit.lookedIll(loss.detail, now);
+  }
+
+  // ---- looks ----
+
+  /** Its pause is not over, or nobody wants to know. */
+  #leftAlone(backend: Backend): boolean {
+    return backend.drained || backend.gone || backend.circuit.state === "open";
+  }
+
+  #halfOpen(backend: Backend, record: Record): void {
+    backend.circuit.halfOpen();
+    this.#told("info", backend, "half-open", `looked at again after: ${backend.circuit.reason}`);
+    this.#look(backend, record);
+  }
+
+  #look(backend: Backend, record: Record): void {
+    const now = this.#around.now();
+    const over = () => {
+      record.look = undefined;
+      for (const told of record.waiting.splice(0)) told();
+    };
+    record.lookedAt = now;
+    record.due = this.#next(now);
+    record.until = now + Math.min(this.#longest, backend.patience * 2 ** record.timeouts);
+    record.look = new Connection(backend, this.#around, {
+      ready(connection) {
+        connection.quit();
+        over();
+      },
+      lost: over,
+      reply() {},
+      drained() {},
+    });
+  }
+
+  #use(connection: Connection): "mail" | "look" {
+    return this.#records.get(connection.backend)?.look === connection ? "look" : "mail";
+  }
+
+  #next(now: number): number {
+    const { settings, random } = this.#options;
+    return now + settings.interval * (1 - JITTER * random());
+  }
+
+  #told(level: "info" | "warn", { name }: Backend, state: string, reason: string): void {
+    this.#options.tell(level, `backend circuit ${state}`, { backend: name, reason });
+  }
+}
+
+/**
+ * Whether a loss after the handshake speaks against the backend. That it closes or says 421 does not: it may do so for what
+ * one client sends, and no client may take a backend from all others.
+ */
+function isFault({ why }: Loss): boolean {
+  return why !== "closed" && why !== "421" && why !== "refused";
+}
