@@ -22,11 +22,16 @@ export function readBackendFiles(backends: readonly BackendAddress[]): {
       }
     }
   }
-  if (mistakes.length === 0) mistakes.push(...backends.flatMap((backend) => identityMistakes(backend, files)));
+  if (mistakes.length === 0) {
+    mistakes.push(...backends.flatMap((backend) => identityMistakes(backend, files)));
+  }
   return { files, mistakes };
 }
 
-function identityMistakes({ name, ca, cert, key }: BackendAddress, files: ReadonlyMap<string, string>): string[] {
+function identityMistakes(
+  { name, ca, cert, key }: BackendAddress,
+  files: ReadonlyMap<string, string>,
+): string[] {
   const mistakes: string[] = [];
   if (ca !== undefined && !files.get(ca)!.includes("-----BEGIN CERTIFICATE-----")) {
     mistakes.push(`Cannot use the file ${ca} of backend ${name}: it holds no certificate in PEM`);

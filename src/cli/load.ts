@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { readBackendFiles } from "./backend_files.ts";
 import { checkIdentity, identityWarning } from "../net/tls.ts";
 import type { TlsIdentity } from "../net/wire.ts";
 import { type Policy, SettingsError } from "../policy/policy.ts";
@@ -13,17 +14,24 @@ import type { Settings, TlsFiles } from "../policy/settings.ts";
 interface Loaded {
   readonly settings: Settings;
   readonly tls: TlsIdentity | undefined;
+  /** What is in the files that backends' addresses name. */
+  readonly files: ReadonlyMap<string, string>;
 }
 
 /** @throws SettingsError with the mistakes of the environment, the policy and the files that they name */
 export async function loadPolicy(path: string): Promise<Loaded> {
   const { settings } = await importPolicy(path);
-  if (settings.tls === undefined) return { settings, tls: undefined };
+  const { files, mistakes: ofBackends } = readBackendFiles(settings.backends);
+  if (settings.tls === undefined) {
+    if (ofBackends.length > 0) throw new SettingsError(ofBackends);
+    return { settings, tls: undefined, files };
+  }
   const { identity, mistakes } = readIdentity(settings.tls);
+  mistakes.push(...ofBackends);
   if (mistakes.length > 0) throw new SettingsError(mistakes);
   const warning = identityWarning(identity, new Date());
   const notices = warning === undefined ? settings.notices : [...settings.notices, warning];
-  return { settings: { ...settings, notices }, tls: identity };
+  return { settings: { ...settings, notices }, tls: identity, files };
 }
 
 async function importPolicy(path: string): Promise<Policy> {

@@ -33,7 +33,7 @@ export async function serve(path: string): Promise<void> {
   };
   const metrics = new Metrics();
   const { effects, close } = await openEffects(settings, log, metrics);
-  const proxy = new Proxy(settings, loaded.tls, net, log, { effects, metrics });
+  const proxy = new Proxy(settings, loaded.tls, net, log, { effects, metrics, files: loaded.files });
   keepAlive(log);
   const { mistakes, stop } = await setUp(
     proxy.chain.plugins,

@@ -6,8 +6,7 @@
 import { endpointError, endpointName, plainHost } from "./address.ts";
 import { bun, type BunHandlers, type BunListener } from "./bun_socket.ts";
 import { BunWire, NO_SOCKET, wireHandlers } from "./bun_wire.ts";
-import { nobody } from "./ordered.ts";
-import { HANDSHAKE_TIMEOUT, requireIdentity } from "./tls.ts";
+import { requireTls, welcome } from "./implicit_tls.ts";
 import type {
   Address,
   Connecting,
@@ -39,15 +38,14 @@ function ignore(): void {}
 
 /** @throws as `Network.listen` rejects */
 function listen(options: ListenOptions): Listener {
-  const { endpoint, tls, reusePort = false } = options;
+  const { endpoint, reusePort = false } = options;
   try {
-    if (tls !== undefined) requireIdentity(tls);
+    requireTls(options);
     const listener = bun.listen<BunWire>({
       ...place(endpoint),
-      socket: tls === undefined ? plainHandlers(options) : tlsHandlers(options),
+      socket: listenHandlers(options),
       allowHalfOpen: true,
       reusePort,
-      ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
     });
     return { address: boundAddress(endpoint, listener), close: () => listener.stop(false) };
   } catch (cause) {
@@ -66,33 +64,13 @@ function boundAddress(endpoint: Endpoint, listener: BunListener): Address {
   return { host: plainHost(listener.hostname ?? endpointName(endpoint)), port: listener.port ?? 0 };
 }
 
-/** Plain: accepted as soon as it is open. */
-function plainHandlers({ endpoint, accept }: ListenOptions): BunHandlers<BunWire> {
+function listenHandlers(options: ListenOptions): BunHandlers<BunWire> {
   return {
     ...wireHandlers,
     open(socket) {
-      const wire = new BunWire(socket, endpoint);
+      const wire = new BunWire(socket, options.endpoint);
       socket.data = wire;
-      wire.owner = accept(wire);
-    },
-  };
-}
-
-/** Implicit TLS: accepted after the handshake, dropped when that takes too long. */
-function tlsHandlers(
-  { endpoint, accept, handshakeTimeout = HANDSHAKE_TIMEOUT }: ListenOptions,
-): BunHandlers<BunWire> {
-  return {
-    ...wireHandlers,
-    open(socket) {
-      const wire = new BunWire(socket, endpoint);
-      socket.data = wire;
-      const patience = setTimeout(() => wire.abort(), handshakeTimeout);
-      wire.expectHandshake(() => {
-        clearTimeout(patience);
-        wire.owner = accept(wire);
-      });
-      wire.owner = { ...nobody, close: () => clearTimeout(patience) };
+      welcome(wire, options);
     },
   };
 }

@@ -39,15 +39,15 @@ export interface BunSocket<Data> {
     tls: BunTls;
     data: Data;
     socket: BunHandlers<Data>;
+    /** Ciphertext that was read from the plain socket already. */
+    initialData?: Uint8Array | undefined;
   }): [plain: BunSocket<Data>, secure: BunSocket<Data>];
 }
 
 /** What a handshake works with. A context carries certificates, keys and CAs, the rest stands beside it. */
 export interface BunTls {
-  cert?: string;
-  key?: string;
   /** The native half of node:tls's SecureContext (`bunContext`). */
-  secureContext?: object;
+  secureContext: object;
   serverName?: string | undefined;
   requestCert?: boolean;
   rejectUnauthorized?: boolean;
@@ -70,6 +70,8 @@ export interface BunHandlers<Data> {
   handshake?(socket: BunSocket<Data>, success: boolean, error: Error | null): void;
   /** A session that may be resumed later; several per connection under TLS 1.3. */
   session?(socket: BunSocket<Data>, session: Uint8Array): void;
+  /** A ClientHello asks for a name: the context (`bunContext`) that answers; none = the one that was given. */
+  serverName?(data: Data, name: string): object | undefined;
   connectError?(socket: BunSocket<Data>, error: Error): void;
 }
 
@@ -88,7 +90,6 @@ interface BunApi {
       socket: BunHandlers<Data>;
       allowHalfOpen: true;
       reusePort?: boolean;
-      tls?: { cert: string; key: string } | undefined;
     },
   ): BunListener;
   connect<Data>(

@@ -2,18 +2,36 @@
 
 import { bunContext, type BunHandlers, type BunSocket } from "./bun_socket.ts";
 import type { ClientTls } from "./tls_client.ts";
-import type { TlsFacts, TlsIdentity, TlsPeer } from "./wire.ts";
+import type { ServerTls } from "./tls_server.ts";
+import type { TlsFacts, TlsPeer } from "./wire.ts";
 
 /** Plain half, which nobody may listen to any more, and secure half. */
 type Halves<Data> = [plain: BunSocket<Data>, secure: BunSocket<Data>];
 
-/** Starts TLS as the server. */
+/**
+ * Starts TLS as the server.
+ * @param early ciphertext that was read already
+ */
 export function serveTls<Data>(
   socket: BunSocket<Data>,
-  { cert, key }: TlsIdentity,
+  server: ServerTls,
   handlers: BunHandlers<Data>,
+  early: Uint8Array | undefined,
 ): Halves<Data> {
-  return socket.upgradeTLS({ isServer: true, tls: { cert, key }, data: socket.data, socket: handlers });
+  const { context, chooses, clientCertificates } = server;
+  return socket.upgradeTLS({
+    isServer: true,
+    tls: {
+      secureContext: bunContext(context),
+      requestCert: clientCertificates !== "off",
+      rejectUnauthorized: clientCertificates === "required",
+    },
+    data: socket.data,
+    socket: chooses
+      ? { ...handlers, serverName: (_data, name) => bunContext(server.choose(name)) }
+      : handlers,
+    initialData: early,
+  });
 }
 
 /**

@@ -11,14 +11,15 @@ import { nobody, OrderedWire } from "./ordered.ts";
 import { copyOf, giveBack } from "./spare.ts";
 import { ClientTls } from "./tls_client.ts";
 import { isNameError } from "./tls_peer.ts";
+import { type ServerTls, serverTls } from "./tls_server.ts";
 import type {
   Address,
   ConnectOwner,
   Endpoint,
   TlsClientOptions,
   TlsFacts,
-  TlsIdentity,
   TlsPeer,
+  TlsService,
 } from "./wire.ts";
 
 type Socket = BunSocket<BunWire>;
@@ -56,6 +57,8 @@ export class BunWire extends OrderedWire {
   #upgrade: Upgrade | undefined = undefined;
   /** Whom to tell of the handshake that is under way. */
   #shaking: ((facts: TlsFacts) => void) | undefined = undefined;
+  /** This end is TLS's server. */
+  #server: ServerTls | undefined = undefined;
   /** This end is TLS's client. */
   #client: ClientTls | undefined = undefined;
   /** Why the socket is about to close, where Bun tells that earlier than `close`. */
@@ -108,8 +111,12 @@ export class BunWire extends OrderedWire {
     this.#socket.terminate();
   }
 
-  secure(identity: TlsIdentity, done: (facts: TlsFacts) => void): void {
-    this.#upgradeBy(() => serveTls(this.#socket, identity, wireHandlers), done);
+  secure(service: TlsService, done: (facts: TlsFacts) => void, early?: Uint8Array): void {
+    const read = early && new Uint8Array(early); // a Buffer would slice to a view
+    this.#upgradeBy(() => {
+      this.#server = serverTls(service);
+      return serveTls(this.#socket, this.#server, wireHandlers, read);
+    }, done);
   }
 
   secureAsClient(options: TlsClientOptions, done: (facts: TlsFacts) => void): void {
@@ -246,10 +253,11 @@ export class BunWire extends OrderedWire {
     if (!this.over) this.drained();
   }
 
-  /** Whom the server turned out to be; an Error if that is not good enough. */
+  /** Whom the peer turned out to be; an Error if that is not good enough. */
   #judgePeer(): TlsPeer | Error | undefined {
-    const socket = this.#socket;
-    return this.#client?.judge(socket.getPeerX509Certificate(), socket.getAuthorizationError());
+    const judge = this.#client ?? this.#server;
+    if (judge === undefined || this.#server?.clientCertificates === "off") return undefined;
+    return judge.judge(this.#socket.getPeerX509Certificate(), this.#socket.getAuthorizationError());
   }
 
   #inWords(error: Error): Error {

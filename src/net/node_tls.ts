@@ -8,10 +8,10 @@ import { Buffer } from "node:buffer";
 import { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import { connect, TLSSocket } from "node:tls";
-import { secureContext } from "./tls.ts";
+import { connect, type SecureContext, TLSSocket } from "node:tls";
 import type { ClientTls } from "./tls_client.ts";
-import type { TlsFacts, TlsIdentity, TlsPeer } from "./wire.ts";
+import type { ServerTls } from "./tls_server.ts";
+import type { TlsFacts, TlsPeer } from "./wire.ts";
 
 /** The socket's bytes as a Duplex. Takes over the socket: its former listeners must be gone. */
 export class Transport extends Duplex {
@@ -28,9 +28,10 @@ export class Transport extends Duplex {
     socket.on("close", () => this.destroy());
   }
 
-  /** Lets the peer's bytes in. */
-  open(): void {
+  /** Lets the peer's bytes in, after those that were read already. */
+  open(early?: Uint8Array): void {
     const socket = this.#socket;
+    if (early !== undefined) this.push(early);
     socket.on("data", (bytes: Uint8Array) => {
       if (!this.push(bytes)) socket.pause();
     });
@@ -66,13 +67,22 @@ export class Transport extends Duplex {
 /**
  * Starts TLS as the server. The result tells `secure` after the handshake; before that, errors come as
  * `_tlsError` or `error`.
- * @throws when the identity does not parse
  */
-export function serveTls(transport: Transport, identity: TlsIdentity): TLSSocket {
-  const stream = new TLSSocket(transport, { isServer: true, secureContext: secureContext(identity) });
+export function serveTls(transport: Transport, server: ServerTls, early?: Uint8Array): TLSSocket {
+  const { context, chooses, clientCertificates } = server;
+  const stream = new TLSSocket(transport, {
+    isServer: true,
+    secureContext: context,
+    requestCert: clientCertificates !== "off",
+    rejectUnauthorized: clientCertificates === "required",
+    ...(chooses && {
+      SNICallback: (name: string, chosen: (error: null, context: SecureContext) => void) =>
+        chosen(null, server.choose(name)),
+    }),
+  });
   // Deno's TLSSocket starts a few ticks later, and when a broken handshake is already waiting for it
   // there, it dies of a TypeError that nobody can catch: a client could end the process.
-  setImmediate(() => transport.open());
+  setImmediate(() => transport.open(early));
   return stream;
 }
 
@@ -99,6 +109,19 @@ export function askTls(transport: Transport, client: ClientTls): TLSSocket {
 export function peerCertificate(socket: TLSSocket): X509Certificate | undefined {
   const { raw } = (socket.getPeerCertificate(true) ?? {}) as { raw?: Uint8Array };
   return raw === undefined ? undefined : new X509Certificate(raw);
+}
+
+/**
+ * What is wrong with the peer's chain. Deno tells it of clients only in a part that Node does not document; when that is
+ * gone nobody is verified any more.
+ */
+export function chainError(socket: TLSSocket): unknown {
+  if (socket.authorized) return undefined;
+  const told = socket.authorizationError as unknown;
+  if (told !== undefined && told !== null) return told;
+  const handle = (socket as unknown as { _handle?: { verifyError?(): unknown } })._handle;
+  if (typeof handle?.verifyError !== "function") return new Error("this runtime does not say");
+  return handle.verifyError();
 }
 
 /** What was agreed on. */

@@ -6,17 +6,18 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { codedError, endpointError, plainHost } from "./address.ts";
-import { askTls, peerCertificate, serveTls, tlsFacts, Transport } from "./node_tls.ts";
+import { askTls, chainError, peerCertificate, serveTls, tlsFacts, Transport } from "./node_tls.ts";
 import { nobody, OrderedWire } from "./ordered.ts";
 import { ClientTls } from "./tls_client.ts";
+import { type ServerTls, serverTls } from "./tls_server.ts";
 import type {
   Address,
   ConnectOwner,
   Endpoint,
   TlsClientOptions,
   TlsFacts,
-  TlsIdentity,
   TlsPeer,
+  TlsService,
 } from "./wire.ts";
 
 /** Milliseconds a closing wire waits for its peer. */
@@ -67,7 +68,7 @@ export class NodeWire extends OrderedWire {
 
   write(bytes: Uint8Array): boolean {
     if (this.#ending || this.over) return false;
-    const wanted = this.#stream.write(bytes.slice());
+    const wanted = this.#stream.write(new Uint8Array(bytes));
     // Deno's TLSSocket says true whatever waits below it.
     if (wanted && !this.#transport?.writableNeedDrain) return true;
     this.#owed = true;
@@ -98,10 +99,12 @@ export class NodeWire extends OrderedWire {
     this.#reset();
   }
 
-  secure(identity: TlsIdentity, done: (facts: TlsFacts) => void): void {
+  secure(service: TlsService, done: (facts: TlsFacts) => void, early?: Uint8Array): void {
+    const read = early && new Uint8Array(early); // a Buffer would slice to a view
     this.#upgradeBy((transport) => {
-      const stream = serveTls(transport, identity);
-      stream.once("secure", () => this.#secured(stream, undefined, done));
+      const server = serverTls(service);
+      const stream = serveTls(transport, server, read);
+      stream.once("secure", () => this.#judge(stream, server, done));
       return stream;
     });
   }
@@ -184,10 +187,10 @@ export class NodeWire extends OrderedWire {
     this.owner.drain();
   }
 
-  /** As the client: is this the server that was meant? */
-  #judge(stream: TLSSocket, client: ClientTls, done: (facts: TlsFacts) => void): void {
+  /** Is this the server that was meant, or a client that may come in? */
+  #judge(stream: TLSSocket, judge: ClientTls | ServerTls, done: (facts: TlsFacts) => void): void {
     if (this.over) return;
-    const peer = client.judge(peerCertificate(stream), stream.authorizationError);
+    const peer = judge.judge(peerCertificate(stream), chainError(stream));
     if (peer instanceof Error) this.#fail(peer);
     else this.#secured(stream, peer, done);
   }

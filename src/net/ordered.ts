@@ -4,7 +4,7 @@
  * through (Bun does on a reset, node:net may) cannot surprise a caller who asked for silence.
  */
 
-import type { Address, TlsClientOptions, TlsFacts, TlsIdentity, Wire, WireOwner } from "./wire.ts";
+import type { Address, TlsClientOptions, TlsFacts, TlsService, Wire, WireOwner } from "./wire.ts";
 
 /** Owner of a wire that has none yet. */
 export const nobody: WireOwner = { data() {}, drain() {}, end() {}, close() {} };
@@ -33,7 +33,7 @@ export abstract class OrderedWire implements Wire {
   abstract end(): void;
   abstract close(): void;
   abstract abort(): void;
-  abstract secure(identity: TlsIdentity, done: (facts: TlsFacts) => void): void;
+  abstract secure(service: TlsService, done: (facts: TlsFacts) => void, early?: Uint8Array): void;
   abstract secureAsClient(options: TlsClientOptions, done: (facts: TlsFacts) => void): void;
   /** Tells the runtime to stop, or go on, reading. */
   protected abstract setReading(on: boolean): void;

@@ -1,30 +1,9 @@
-/**
- * Server identities: one secure context per certificate and key, kept so that TLS sessions resume (a
- * new context has new ticket keys), and the checks that tell an operator what is wrong with one.
- */
+/** The checks that tell an operator what is wrong with a certificate and its key. */
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { createSecureContext, type SecureContext } from "node:tls";
+import { createSecureContext } from "node:tls";
+import { leafOf } from "./tls_names.ts";
 import type { TlsIdentity } from "./wire.ts";
-
-/** Milliseconds a client gets for an implicit TLS handshake unless the listener says otherwise. */
-export const HANDSHAKE_TIMEOUT = 30_000;
-
-const contexts = new WeakMap<TlsIdentity, SecureContext>();
-
-/**
- * The secure context of an identity, TLS 1.2 and up. The same object gives the same context: keep it.
- * @throws with what `checkIdentity` says
- */
-export function secureContext(identity: TlsIdentity): SecureContext {
-  let context = contexts.get(identity);
-  if (context === undefined) {
-    requireIdentity(identity);
-    context = newContext(identity);
-    contexts.set(identity, context);
-  }
-  return context;
-}
 
 /** @throws with what `checkIdentity` says (the runtimes notice late, Deno only in the handshake) */
 export function requireIdentity(identity: TlsIdentity): void {
@@ -43,12 +22,9 @@ export function checkIdentity(identity: TlsIdentity): string | undefined {
       oneLine(certificate.subject)
     }`;
   }
-  const context = attempt(() => newContext(identity));
+  const { cert } = identity;
+  const context = attempt(() => createSecureContext({ cert, key: identity.key, minVersion: "TLSv1.2" }));
   return context instanceof Error ? `Cannot use the certificate: ${context.message}` : undefined;
-}
-
-function newContext({ cert, key }: TlsIdentity): SecureContext {
-  return createSecureContext({ cert, key, minVersion: "TLSv1.2" });
 }
 
 /** What an operator should look at though TLS works: a certificate that is not valid `now`, or not for `days` more. */
@@ -66,10 +42,9 @@ export function identityWarning(identity: TlsIdentity, now: Date, days = 7): str
 
 /** The first certificate of the chain, the server's own. */
 function leaf(identity: TlsIdentity): X509Certificate {
-  const pem = /-----BEGIN CERTIFICATE-----[^]+?-----END CERTIFICATE-----/.exec(identity.cert);
-  // Deno's parser accepts a certificate that is cut off: insist on both ends.
-  if (pem === null) throw new Error("no PEM block CERTIFICATE");
-  return new X509Certificate(pem[0]);
+  const pem = leafOf(identity);
+  if (pem === undefined) throw new Error("no PEM block CERTIFICATE");
+  return new X509Certificate(pem);
 }
 
 function attempt<Value>(work: () => Value): Value | Error {

@@ -64,6 +64,19 @@ export interface TlsIdentity {
   readonly key: string;
 }
 
+/** What a server shows and asks for. Keep the object: sessions resume within it. TLS 1.2 and up. */
+export type TlsService = TlsIdentity | TlsServerOptions;
+
+/** Several certificates, and what is asked of clients. */
+export interface TlsServerOptions {
+  /** The client's server name chooses, by the names in the certificates; the first is for those who ask for none of them. */
+  readonly certificates: readonly TlsIdentity[];
+  /** `optional`: asked for, and its verification told; `required`: no handshake without a verified one. Default `off`. */
+  readonly clientCertificates?: "off" | "optional" | "required" | undefined;
+  /** CA certificates in PEM that verify clients'. Without it none is verified. */
+  readonly clientCa?: string | undefined;
+}
+
 /** Who is told what happens on a wire. No method is called after `close`, nor from inside a call on the wire. */
 export interface WireOwner {
   /** Bytes arrived. The view is the wire's own and void after the call: copy what must be kept. */
@@ -100,8 +113,9 @@ export interface Wire {
   /**
    * Starts TLS as the server on a plain wire. From this call on no plain byte is delivered or written.
    * `done` is told the handshake's outcome before the first decrypted `data`; a failed handshake ends in `close(error)`.
+   * @param early ciphertext that was read already, the beginning of the ClientHello (behind a PROXY header, say)
    */
-  secure(identity: TlsIdentity, done: (facts: TlsFacts) => void, early?: Uint8Array): void;
+  secure(service: TlsService, done: (facts: TlsFacts) => void, early?: Uint8Array): void;
   /**
    * Starts TLS as the client on a plain wire, with the promises of `secure`. A peer that does not pass what `options`
    * check ends in `close(error)` before `done`; so may one that dislikes our certificate, but with TLS 1.3 after it.
@@ -112,8 +126,8 @@ export interface Wire {
 /** What a listener needs. */
 export interface ListenOptions {
   readonly endpoint: Endpoint;
-  /** Implicit TLS: `accept` is told after the handshake, within `handshakeTimeout`. */
-  readonly tls?: TlsIdentity | undefined;
+  /** Implicit TLS; a function is asked anew for every connection. `accept` is told after the handshake, within `handshakeTimeout`. */
+  readonly tls?: TlsService | (() => TlsService) | undefined;
   /** Milliseconds a client may take for the implicit TLS handshake. */
   readonly handshakeTimeout?: number;
   /** Several processes may listen on the same port. */

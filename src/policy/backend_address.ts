@@ -182,6 +182,12 @@ export function backendMistakes(path: string, given: unknown): string[] {
   const { name, endpoint, address, ...options } = given as Record<string, unknown>;
   const wrong = Object.entries(options).flatMap(([option, value]) => optionMistakes(path, option, value));
   if (address !== undefined) return [unreadable(`${path}.address`, address), ...wrong];
+  const { cert, key } = options;
+  if ((cert === undefined) !== (key === undefined)) {
+    wrong.push(
+      `${path}: ${cert === undefined ? "key" : "cert"} is given alone; allowed are cert and key together`,
+    );
+  }
   if (typeof name === "string" && name !== "" && isBackendEndpoint(endpoint)) return wrong;
   return [unreadable(path, given), ...wrong];
 }

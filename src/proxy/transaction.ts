@@ -116,6 +116,11 @@ export class Transaction implements Taker, Holder {
   recipient(rcpt: RcptCommand): void {
     this.#asked = "rcpt";
     this.#rcpt = rcpt;
+    if (this.accepted.length > 0 && this.#connection?.backend.address.lmtp) {
+      return this.#answer(
+        this.#owner.refusal(452, "5.3", "One recipient a transaction; send the others in another"),
+      );
+    }
     this.#ask();
   }
 

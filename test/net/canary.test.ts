@@ -6,8 +6,8 @@
 
 import { describe, expect, test } from "bun:test";
 import net from "node:net";
-import tls from "node:tls";
-import { bun, type BunSocket } from "../../src/net/bun_socket.ts";
+import tls, { createSecureContext } from "node:tls";
+import { bun, bunContext, type BunSocket } from "../../src/net/bun_socket.ts";
 import { makeIdentity } from "../support/certificate.ts";
 import { onBun } from "./support.ts";
 
@@ -35,7 +35,7 @@ describe.if(onBun)("Bun still has what STARTTLS needs", () => {
         open(socket) {
           const [plain, secure] = socket.upgradeTLS({
             isServer: true,
-            tls: identity,
+            tls: { secureContext: bunContext(createSecureContext(identity)) },
             data: "secure",
             socket: {
               ...note("secure"),

@@ -1,10 +1,11 @@
 /** How a backend is written: its options as text and in a policy, and what is said of those that there are not. */
 import { describe, expect, test } from "bun:test";
+import { BACKEND_DEFAULTS } from "../../src/policy/backend_address.ts";
 import { environment } from "../../src/policy/environment.ts";
 import { definePolicy, type PolicyOptions, SettingsError } from "../../src/policy/policy.ts";
 
 const ENDPOINT = { host: "10.0.0.1", port: 25 };
-const PLAIN = { name: "10.0.0.1:25", endpoint: ENDPOINT, weight: 1, backup: false };
+const PLAIN = { ...BACKEND_DEFAULTS, name: "10.0.0.1:25", endpoint: ENDPOINT };
 
 function defined(...backends: unknown[]) {
   const options = { hostname: "mx.example", listen: ["127.0.0.1:2525"], backends };
