@@ -138,11 +138,11 @@ function isLogin(value: unknown): boolean {
 }
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];
-const OPTION_FORMS = Object.values(OPTIONS).flatMap(({ form }) => form ?? []).join(", ");
+const TEXT_NAMES = NAMES.filter((name) => OPTIONS[name].form !== undefined).join(", ");
 
 /** What `backendAddress` reads, in words. */
 export const BACKEND_FORMS = `${ADDRESS_FORM} or unix:PATH, with smtps:// or lmtp:// before it if need be, ` +
-  `with options behind "?" and "&" between them: ${OPTION_FORMS}`;
+  `with options behind "?" and "&" between them: ${TEXT_NAMES}`;
 
 /** Reads `127.0.0.1:10025?weight=3`; undefined where it has none of `BACKEND_FORMS`. */
 export function backendAddress(text: string): BackendAddress | undefined {
@@ -198,7 +198,7 @@ export function allowedBackend(given: string): string {
   if (placeOf(place).endpoint === undefined) return BACKEND_FORMS;
   const stranger = query.find(([name]) => !isOption(name));
   if (stranger !== undefined) {
-    return `the options ${OPTION_FORMS}; there is no ${JSON.stringify(stranger[0])}`;
+    return `the options ${TEXT_NAMES}; there is no ${JSON.stringify(stranger[0])}`;
   }
   const bad = query.find(([name, value]) => OPTIONS[name as OptionName].read(value) === undefined);
   return bad === undefined
