@@ -88,7 +88,6 @@ export class Attempt implements Request {
 
   /** A trial has come through. */
   won(trial: Trial): void {
-    for (const other of this.#trials) if (other !== trial) this.#pool.overtaken(other.connection);
     this.#give(trial.connection);
   }
 
@@ -123,6 +122,10 @@ export class Attempt implements Request {
 
   #give(connection: Connection): void {
     this.#over = true;
+    // Whoever was slower must be out of this before anything else happens: one connection is given, never two.
+    for (const other of this.#trials.splice(0)) {
+      if (other.connection !== connection) this.#pool.overtaken(other.connection);
+    }
     connection.uses++;
     this.#taker.taken(connection);
   }

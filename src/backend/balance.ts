@@ -5,7 +5,7 @@
 
 /** A backend's part in the balance. */
 interface Turn {
-  /** What it is owed; the sum of all is 0 after each turn. */
+  /** What it is owed. */
   owed: number;
 }
 
@@ -33,7 +33,13 @@ export class Balance<Each extends object> {
     for (const { each, weight } of candidates) this.#turn(each).owed += weight;
     const sorted = candidates.toSorted((a, b) => this.#before(a, b));
     this.#turn(sorted[0]!.each).owed -= total;
+    if (this.#leastBusy) { for (const { each } of candidates) this.#forgive(this.#turn(each), total); }
     return sorted.map(({ each }) => each);
+  }
+
+  /** Where others decide, debts would grow without bound, and be paid all at once. */
+  #forgive(turn: Turn, most: number): void {
+    turn.owed = Math.max(-most, Math.min(most, turn.owed));
   }
 
   #before(a: Candidate<Each>, b: Candidate<Each>): number {

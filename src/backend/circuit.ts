@@ -32,6 +32,7 @@ export class Circuit {
   #openUntil = 0;
   #closedAt = -Infinity;
   #reason = "";
+  #doubtful = false;
 
   /** @param random from 0 to below 1 */
   constructor(health: Health, random: () => number) {
@@ -48,9 +49,9 @@ export class Circuit {
     return this.#reason;
   }
 
-  /** Closed, and the last thing heard was a failure. */
+  /** Closed, and has not greeted since its last failure. */
   get doubtful(): boolean {
-    return this.#state === "closed" && this.#failed.greeting + this.#failed.reply > 0;
+    return this.#state === "closed" && this.#doubtful;
   }
 
   /** Whether an open circuit is due for its look. */
@@ -65,17 +66,20 @@ export class Circuit {
 
   /** A look's reply to EHLO came. True: this closed the circuit. */
   lookedWell(now: number): boolean {
-    if (this.#state === "closed") this.#failed.greeting = 0;
+    this.#doubtful = false;
+    this.#failed.greeting = 0;
     if (this.#state !== "half-open") return false;
     if (++this.#good < this.#health.successes) return false;
     this.#state = "closed";
-    this.#failed = { greeting: 0, reply: 0 };
+    // A look asks nothing: who failed at commands opens with the next one, unless it has worked by then.
+    this.#failed.reply = Math.min(this.#failed.reply, this.#health.failures - 1);
     this.#closedAt = now;
     return true;
   }
 
   /** Somebody was greeted. While open it only brings the look forward: it may have been dialled long ago. */
   greeted(now: number): void {
+    this.#doubtful = false;
     this.#failed.greeting = 0;
     if (this.#state === "open") this.#openUntil = Math.min(this.#openUntil, now);
   }
@@ -89,6 +93,7 @@ export class Circuit {
   /** True: this opened the circuit. */
   failed(what: Failed, reason: string, now: number): boolean {
     this.#reason = reason;
+    this.#doubtful = true;
     if (this.#state !== "closed") return false;
     if (++this.#failed[what] < this.#health.failures) return false;
     this.#open(now);

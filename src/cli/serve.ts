@@ -17,6 +17,7 @@ import { WatchedFiles } from "./files.ts";
 import type { Command } from "./command.ts";
 import { loadPolicy } from "./load.ts";
 import { LineLog } from "./log.ts";
+import { namesOf } from "./names.ts";
 
 /** Resolves when the proxy has stopped. @throws SettingsError */
 export async function serve(path: string): Promise<void> {
@@ -33,7 +34,12 @@ export async function serve(path: string): Promise<void> {
   };
   const metrics = new Metrics();
   const { effects, close } = await openEffects(settings, log, metrics);
-  const proxy = new Proxy(settings, loaded.tls, net, log, { effects, metrics, files: loaded.files });
+  const proxy = new Proxy(settings, loaded.tls, net, log, {
+    effects,
+    metrics,
+    files: loaded.files,
+    resolve: namesOf(effects.dns),
+  });
   keepAlive(log);
   const { mistakes, stop } = await setUp(
     proxy.chain.plugins,
