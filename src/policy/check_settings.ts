@@ -35,11 +35,14 @@ export function settingsMistakes(settings: Settings): string[] {
 /** Mistakes that no setting makes alone. What is no array has been named already. */
 function between({ listen, backends, demo, tls, plugins, trusted }: Settings): string[] {
   const mistakes = [...repeated(elements(plugins)), ...repeatedBackends(elements(backends))];
-  for (const address of elements(trusted).length > 0 ? [] : elements(listen)) {
+  for (const address of elements(listen)) {
     if (address?.proxy !== "required") continue;
-    mistakes.push(
-      `listen: ${address.name} takes PROXY headers from trusted hosts only, and there are none; set trusted (SALLYPORT_TRUSTED)`,
-    );
+    const takes = `listen: ${address.name} takes PROXY headers from trusted hosts only, and`;
+    if ("path" in address.endpoint) {
+      mistakes.push(`${takes} the other end of a unix socket has no address; listen on 127.0.0.1 or [::1]`);
+    } else if (elements(trusted).length === 0) {
+      mistakes.push(`${takes} there are none; set trusted (SALLYPORT_TRUSTED)`);
+    }
   }
   if (Array.isArray(backends) && backends.length === 0 && demo === undefined) {
     mistakes.push("backends: none is given; at least one is needed (SALLYPORT_BACKEND)");

@@ -149,7 +149,10 @@ export interface Settings {
   readonly backends: readonly BackendAddress[];
   /** Networks whose hosts are believed when they say for whom they speak: by a PROXY header, or by XCLIENT. */
   readonly trusted: readonly string[];
-  /** What becomes of a connection whose PROXY header does not tell the client: that is the trusted host's own, or refused. */
+  /**
+   * What becomes of a connection whose PROXY header does not tell the client: it is refused, or taken as that of nobody:
+   * not judged or counted by an address, nor allowed anything by one.
+   */
   readonly proxyUnknown: "take" | "refuse";
   /** Whose turn it is: by weight alone, or by who has the fewest transactions for its weight. */
   readonly balance: "round-robin" | "least-busy";

@@ -13,7 +13,7 @@ export interface Caller {
   readonly local: Address;
   /** The trusted host that said so; undefined where the connection itself does. */
   readonly via: string | undefined;
-  /** It is a trusted host, or one whose address nobody knows. */
+  /** It is a trusted host, or someone whose address the trusted host does not tell. */
   readonly trusted: boolean;
   /** It is believed when it says with XCLIENT for whom it speaks. */
   readonly mayName: boolean;
@@ -22,6 +22,12 @@ export interface Caller {
   /** Whom it authenticated as at `via`. */
   readonly user: string | undefined;
 }
+
+/**
+ * A client of whom a trusted host tells no address. It has none of its own, and least of all that of the host: what is
+ * allowed to the host by its address is not allowed to whoever it speaks for.
+ */
+const NOBODY: Address = { host: "unknown", port: 0 };
 
 /** The other end of a connection. */
 export function callerOf({ remote, local }: Wire, trusted: NetworkSet): Caller {
@@ -43,7 +49,9 @@ export function proxied(caller: Caller, header: ProxyHeader, networks: NetworkSe
   if (header.command === "local") return caller;
   const via = caller.remote.host;
   const tls = header.tls === undefined ? undefined : tlsOf(header.tls, header.authority);
-  if (header.command === "unknown") return { ...caller, via, tls, trusted: true, mayName: false };
+  if (header.command === "unknown") {
+    return { ...caller, remote: NOBODY, via, tls, trusted: true, mayName: false };
+  }
   return known(header.source, header.destination, networks, { via, tls, user: undefined });
 }
 
@@ -63,7 +71,9 @@ export function named(caller: Caller, facts: ClientFacts, networks: NetworkSet):
   };
   const local = destination(caller.local, facts);
   if (facts.addr === undefined) return { ...caller, local, ...told };
-  if (facts.addr === null) return { ...caller, local, ...told, trusted: true, mayName: false };
+  if (facts.addr === null) {
+    return { remote: NOBODY, local, ...told, trusted: true, mayName: false };
+  }
   return known({ host: facts.addr, port: facts.port ?? 0 }, local, networks, told);
 }
 

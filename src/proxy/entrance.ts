@@ -7,6 +7,7 @@ import type { TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
 import type { ListenAddress, Settings } from "../policy/settings.ts";
 import type { Refusal } from "../smtp/commands.ts";
 import { type Caller, callerOf, proxied } from "./caller.ts";
+import type { Census } from "./census.ts";
 import { visibleFields } from "./journal.ts";
 import { Preface } from "./preface.ts";
 import type { Session } from "./session.ts";
@@ -19,22 +20,29 @@ const NO_CLIENT: Refusal = [421, "3.0", "The host before this one did not say fo
 export interface Host {
   /** A client's session begins; with `refusal` it is also its end. */
   begin(wire: Wire, address: ListenAddress, caller: Caller, refusal?: Refusal): Session;
-  /** No connection may be waited for any more. */
-  full(): boolean;
 }
 
 export class Entrance {
   readonly #settings: Settings;
   readonly #around: Surroundings;
   readonly #tls: TlsIdentity | undefined;
+  /** Who waits here is counted like a session of the connection's other end: nobody can hold more than the settings say. */
+  readonly #census: Census;
   readonly #host: Host;
   /** Connections that have not said yet whose they are. */
   readonly #prefaces = new Set<Preface>();
 
-  constructor(settings: Settings, around: Surroundings, tls: TlsIdentity | undefined, host: Host) {
+  constructor(
+    settings: Settings,
+    around: Surroundings,
+    tls: TlsIdentity | undefined,
+    census: Census,
+    host: Host,
+  ) {
     this.#settings = settings;
     this.#around = around;
     this.#tls = tls;
+    this.#census = census;
     this.#host = host;
   }
 
@@ -58,7 +66,6 @@ export class Entrance {
   /** Ends all that have not begun. */
   close(): void {
     for (const preface of [...this.#prefaces]) preface.abort();
-    this.#prefaces.clear();
   }
 
   #preface(
@@ -73,21 +80,26 @@ export class Entrance {
       handshakeTime: this.#settings.limits.handshakeTime,
       wait: this.#around.chain.engine.wait,
     };
+    const over = () => {
+      this.#prefaces.delete(preface);
+      this.#census.leave(caller);
+    };
     const preface: Preface = new Preface(wire, beginning, {
       began: (header, early) => {
-        this.#prefaces.delete(preface);
+        over();
         const session = this.#introduced(wire, address, caller, header);
         wire.owner = session;
         if (early.length > 0) session.data(early);
       },
       faulty: (fault) => {
-        this.#prefaces.delete(preface);
+        over();
         wire.owner = this.#refuse(wire, address, caller, NO_CLIENT, fault);
       },
-      left: () => this.#prefaces.delete(preface),
+      left: over,
     });
-    if (this.#host.full()) queueMicrotask(() => preface.abort());
-    else this.#prefaces.add(preface);
+    this.#prefaces.add(preface);
+    const full = this.#census.enter(caller) !== undefined;
+    if (full || this.#around.draining()) queueMicrotask(() => preface.abort());
     return preface;
   }
 

@@ -5,6 +5,7 @@
 import { type ProxyHeader, ProxyReader } from "../net/proxy_protocol.ts";
 import type { TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
 import type { After } from "../policy/engine.ts";
+import { headerBegins } from "./signature.ts";
 
 /** Milliseconds for a header to come: its sender is near, and writes it at once. */
 const HEADER_TIME = 5_000;
@@ -38,9 +39,6 @@ export interface PrefaceOwner {
 }
 
 const NOTHING = new Uint8Array(0);
-const SIGNATURES = ["PROXY ", "\r\n\r\n\0\r\nQUIT\n"].map((text) =>
-  Uint8Array.from(Buffer.from(text, "latin1"))
-);
 
 export class Preface implements WireOwner {
   readonly #wire: Wire;
@@ -67,7 +65,7 @@ export class Preface implements WireOwner {
 
   /** Ends the connection. */
   abort(): void {
-    this.#settle(() => {});
+    this.#settle(() => this.#owner.left());
     this.#wire.abort();
   }
 
@@ -75,22 +73,22 @@ export class Preface implements WireOwner {
     if (this.#over) return;
     if (this.#isHeader) return this.#read(bytes);
     const all = this.#first.length === 0 ? bytes : Buffer.concat([this.#first, bytes]);
-    const fit = SIGNATURES.filter((signature) => beginsAlike(all, signature));
-    if (fit.length === 0) return this.#begin(undefined, all);
+    const begins = headerBegins(all);
+    if (begins === "no") return this.#begin(undefined, all);
     if (this.#first.length === 0) {
       this.#stop();
       this.#stop = this.#expire();
     }
-    if (fit.some(({ length }) => all.length >= length)) {
-      this.#isHeader = true;
-      return this.#read(all);
+    if (begins === "maybe") {
+      this.#first = Uint8Array.from(all);
+      return;
     }
-    this.#first = Uint8Array.from(all);
+    this.#isHeader = true;
+    this.#read(all);
   }
 
   end(): void {
     this.abort();
-    this.#owner.left();
   }
 
   close(): void {
@@ -118,7 +116,9 @@ export class Preface implements WireOwner {
     if (tls === undefined) return this.#settle(() => this.#owner.began(header, early));
     this.#stop();
     this.#stop = wait(handshakeTime, () => this.abort());
-    this.#wire.secure(tls, () => this.#settle(() => this.#owner.began(header, NOTHING)), early.slice());
+    // Not slice(): a Buffer's copies nothing, and the octets are void after this call.
+    const kept = Uint8Array.from(early);
+    this.#wire.secure(tls, () => this.#settle(() => this.#owner.began(header, NOTHING)), kept);
   }
 
   #settle(tell: () => void): void {
@@ -127,11 +127,4 @@ export class Preface implements WireOwner {
     this.#stop();
     tell();
   }
-}
-
-/** Whether one is the beginning of the other. */
-function beginsAlike(bytes: Uint8Array, signature: Uint8Array): boolean {
-  const length = Math.min(bytes.length, signature.length);
-  for (let i = 0; i < length; i++) if (bytes[i] !== signature[i]) return false;
-  return true;
 }

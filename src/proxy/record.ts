@@ -4,7 +4,7 @@
 import type { Outcome } from "../policy/observation.ts";
 import { type Reply, textOf } from "../smtp/reply.ts";
 import type { Caller } from "./caller.ts";
-import { newReference, visible } from "./journal.ts";
+import { newReference, visible, visibleFields } from "./journal.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -55,9 +55,26 @@ export class SessionRecord {
   }
 
   /** XCLIENT has said whose session it is. */
-  named(caller: Caller): void {
+  named(caller: Caller, verdicts: readonly string[] = []): void {
     this.#caller = caller;
-    this.#around.log.info("client named", { id: this.id, ...this.#who, user: shown(caller.user) });
+    this.#around.log.info("client named", {
+      id: this.id,
+      ...this.#who,
+      user: shown(caller.user),
+      verdicts: verdicts.length > 0 ? verdicts.map(visible) : undefined,
+    });
+  }
+
+  /** The session began with a PROXY header that is not taken. */
+  strayHeader(listener: string): void {
+    const { remote, via, trusted } = this.#caller;
+    const why = via !== undefined
+      ? `${via} has named it in a header already`
+      : trusted
+      ? "it came after the greeting, or to a listener that takes none"
+      : "that is an untrusted address; allowed are those of the setting trusted (SALLYPORT_TRUSTED)";
+    const detail = `Cannot take a PROXY header from ${remote.host}: ${why}`;
+    this.#around.log.warn("proxy header", visibleFields({ id: this.id, ...this.#who, listener, detail }));
   }
 
   /** The client, and the trusted host that speaks for it. */

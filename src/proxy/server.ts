@@ -118,9 +118,8 @@ export class Proxy implements SessionOwner {
       draining: () => this.#draining,
       now,
     };
-    this.#entrance = new Entrance(settings, this.#around, tls, {
+    this.#entrance = new Entrance(settings, this.#around, tls, this.#census, {
       begin: (wire, address, caller, refusal) => this.#begin(wire, address, caller, refusal),
-      full: () => this.#draining || this.sessions >= settings.sessions,
     });
     if (given.metrics === undefined) return;
     registerFigures(given.metrics, this.counters, () => this.sessions);

@@ -11,7 +11,7 @@ import type { Outcome } from "../policy/observation.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
 import { REVERSE, type ReverseFinding } from "../policy/well_known.ts";
 import type { ClientFacts, ClientName } from "../smtp/client_facts.ts";
-import type { Refusal } from "../smtp/commands.ts";
+import { type Refusal, STRAY_HEADER } from "../smtp/commands.ts";
 import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { Server, type ServerEvent } from "../smtp/server.ts";
 import { Asking } from "./asking.ts";
@@ -21,6 +21,7 @@ import * as facts from "./facts.ts";
 import { type Judged, Judging } from "./judging.ts";
 import { messageRefusal } from "./message_fault.ts";
 import { type Incident, outcomeOf, SessionRecord } from "./record.ts";
+import { headerBegins } from "./signature.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Transaction, type TransactionOwner } from "./transaction.ts";
 
@@ -70,6 +71,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #identity: Identity | undefined;
   /** The event that waits for its answer. */
   #event: ServerEvent | undefined;
+  /** Something has come from the client. */
+  #heard = false;
   #pumping = false;
   #paused = false;
   #backendSlow = false;
@@ -119,6 +122,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   /** Judges the connection and greets. */
   start(refusal: Reply | undefined): void {
+    // It may have ended before: what came with a PROXY header is read at once.
+    if (this.#closing !== undefined) return;
     if (refusal !== undefined) return this.#greet(refusal);
     this.#judgeConnection(
       () => this.#greet(this.#around.greeting),
@@ -174,6 +179,10 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   data(bytes: Uint8Array): void {
     if (this.#closing !== undefined) return;
+    if (!this.#heard) {
+      this.#heard = true;
+      if (headerBegins(bytes) === "yes") return this.#strayHeader();
+    }
     this.#server.receive(bytes, this.#around.now());
     if (!this.#server.greeted) this.#judging?.spokeEarly();
     this.#pump();
@@ -221,6 +230,15 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       chain.observe({ kind: "session", session, ms: this.#record.age });
     }
     this.#owner.ended(this);
+  }
+
+  /**
+   * Someone speaks for others and is not believed, or came too late to be. What follows is said by those others, and must
+   * not be taken for the words of the host: by its address it may be allowed what they are not.
+   */
+  #strayHeader(): void {
+    this.#record.strayHeader(this.#listener);
+    this.#expel(this.#server.refusal(STRAY_HEADER));
   }
 
   // ---- the machine's side ----
@@ -362,7 +380,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     if (this.#gone || this.#event?.kind !== "helo") return;
     const { pool, offers, tls, hostname } = this.#around;
     const offer = offers.for(pool.extensions(), {
-      starttls: tls !== undefined && this.#wire.tls === undefined,
+      // Where a trusted host has ended the client's TLS, the client is within TLS already (RFC 3207 §4.2).
+      starttls: tls !== undefined && this.#wire.tls === undefined && this.#caller.tls === undefined,
       xclient: this.#caller.mayName,
     });
     this.#event = undefined;
@@ -428,12 +447,13 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #named(told: ClientFacts): void {
     const before = this.#caller;
     const caller = this.#caller = named(before, told, this.#around.trusted);
+    const trail = this.#judging?.takeTrail();
     this.#judging?.abandon();
     this.#judging?.over();
     this.#judging = undefined;
     this.#helo = "";
     this.#server.renamed(caller.mayName);
-    this.#record.named(caller);
+    this.#record.named(caller, trail);
     const refusal = this.#owner.renamed(this, before);
     if (refusal !== undefined) return this.answered(this.#server.refusal(refusal));
     if (told.addr === undefined) return this.answered(this.#around.greeting);

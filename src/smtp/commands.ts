@@ -115,6 +115,9 @@ const FOREIGN = new Set([
   "PRI",
 ]);
 
+/** The answer to a PROXY header where a command should stand: who sends it speaks for somebody else, unheard. */
+export const STRAY_HEADER: Refusal = [421, "7.1", "A PROXY header is not taken here"];
+
 /** What a command line turned out to be. `fatal` refusals end the session. */
 export type LineRead = { readonly command: Command } | {
   readonly refusal: Refusal;
@@ -143,6 +146,7 @@ function unknown(verb: string): LineRead {
   if (FOREIGN.has(verb)) {
     return { refusal: [421, "7.0", "This is a mail server, it does not speak HTTP"], fatal: true };
   }
+  if (verb === "PROXY") return { refusal: STRAY_HEADER, fatal: true };
   if (ABSENT.has(verb)) return { refusal: [502, "5.1", `Command ${verb} not implemented`] };
   return { refusal: [500, "5.1", "Command not recognized"] };
 }

@@ -23,6 +23,7 @@ import type {
 export const LOCAL: Address = { host: "192.0.2.25", port: 25 };
 /** Owner of a wire that has none yet. */
 export const NOBODY: WireOwner = { data() {}, drain() {}, end() {}, close() {} };
+const NOTHING = new Uint8Array(0);
 /** What a spoilt view is filled with. */
 const SPOILT = 0xa5;
 /** Turns of the queue after which something must be running in a circle. */
@@ -63,6 +64,8 @@ export class FakeWire implements Wire {
   handshake: ((facts: TlsFacts) => void) | undefined;
   /** How the proxy started TLS as the client. */
   askedTls: TlsClientOptions | undefined;
+  /** Octets of the handshake that the proxy had read before. */
+  early: Uint8Array = NOTHING;
   /** Told what the proxy wrote, as far as the kernel has taken it. */
   onWritten: (bytes: Uint8Array) => void = () => {};
   readonly #events: FakeEvents;
@@ -126,9 +129,10 @@ export class FakeWire implements Wire {
     this.#finish(undefined);
   }
 
-  secure(_identity: unknown, done: (facts: TlsFacts) => void): void {
+  secure(_identity: unknown, done: (facts: TlsFacts) => void, early: Uint8Array = NOTHING): void {
     this.#inbox = [];
     this.handshake = done;
+    this.early = early;
   }
 
   secureAsClient(options: TlsClientOptions, done: (facts: TlsFacts) => void): void {

@@ -137,7 +137,7 @@ describe("a backend that is sick", () => {
     for (let i = 0; i < 3; i++) scene.want([scene.backend("b")], true);
     await scene.pass(100);
     expect(scene.open.map(({ host }) => host)).toEqual(["b"]);
-    expect(scene.to("a")[0]!.heard).toEndWith("QUIT\r\n");
+    expect(scene.to("a")[0]!.heard.endsWith("QUIT\r\n")).toBe(true);
   });
 
   test("is not called so for what it does to a client it has greeted: closing, and 421", () => {

@@ -69,7 +69,7 @@ describe("a backend that takes connections and never greets", () => {
     await scene.pass(1100);
     const client = scene.want([scene.backend("b")]);
     expect(client.connection).toBe(undefined);
-    expect(scene.to("a")[0]!.heard).toEndWith("RSET\r\n");
+    expect(scene.to("a")[0]!.heard.endsWith("RSET\r\n")).toBe(true);
     const other = scene.want();
     expect(other.host).toBe("b");
   });

@@ -2,6 +2,7 @@
  * A pool alone on a fake network, with a clock that is moved by hand: backends that are well or sick in one way or
  * another, and takers that keep what they were given.
  */
+import { backendTls } from "../../src/backend/backend_tls.ts";
 import type { Request, Taker } from "../../src/backend/attempt.ts";
 import type { Backend } from "../../src/backend/backend.ts";
 import type { Connection } from "../../src/backend/connection.ts";
@@ -43,6 +44,10 @@ export class Wanting implements Taker {
 
   constructor(scene: PoolScene) {
     this.#scene = scene;
+  }
+
+  denied(): void {
+    throw new Error("nobody was told of a client");
   }
 
   taken(connection: Connection): void {
@@ -91,7 +96,13 @@ export class PoolScene {
     this.network.onDial = (dial) => this.#meet(dial);
     this.pool = new Pool(
       backends.map(completeBackend),
-      { network: this.network, hostname: "mx.example", times: DEFAULTS.times, now: () => this.now },
+      {
+        network: this.network,
+        hostname: "mx.example",
+        times: DEFAULTS.times,
+        tls: backendTls(),
+        now: () => this.now,
+      },
       {
         reuse: DEFAULTS.reuse,
         balance: "round-robin",
