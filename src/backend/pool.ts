@@ -138,6 +138,11 @@ export class Pool {
     one();
   }
 
+  /** Connections, whoever holds them. */
+  get size(): number {
+    return this.#all.size;
+  }
+
   /** Looks after deadlines and idle connections; to be called now and then. */
   tick(now: number): void {
     for (const connection of this.#all) connection.tick(now);

@@ -16,6 +16,7 @@ import { measured, PLAIN_UNITS, REMARKS, type Unit, UNITS } from "../policy/unit
 import { WatchedFiles } from "./files.ts";
 import type { Command } from "./command.ts";
 import { loadPolicy } from "./load.ts";
+import { poolAndRouteLines } from "./routes_report.ts";
 
 /** Prints the effective settings and the plugins of each stage. @throws SettingsError */
 export async function check(path: string): Promise<void> {
@@ -98,13 +99,16 @@ function shown(option: string, value: unknown): string {
 }
 
 function places(settings: Settings): string[] {
-  const { hostname, listen, backends, tls, demo, dial, bareLineFeeds, relay, store, dns, admin } = settings;
+  const { hostname, listen, backends, tls, demo, dial, pipelining } = settings;
+  const { bareLineFeeds, relay, store, dns, admin } = settings;
   return [
     line("hostname", hostname),
     line("listen", listen.map(({ name }) => name).join(", ")),
     line("backends", backends.map(({ name }) => name).join(", ") || `the demo backend (Maildir ${demo})`),
+    ...poolAndRouteLines(settings).map(([name, says]) => line(name, says)),
     line("tls", tls === undefined ? "off" : `${tls.cert} (key hidden)`),
     line("dial", `at ${dial}`),
+    line("pipelining", pipelining ? "where a backend offers it" : "off"),
     line("bareLineFeeds", bareLineFeeds),
     line("relay", relay.join(", ") || "none"),
     line("store", store),

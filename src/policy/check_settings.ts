@@ -15,6 +15,7 @@ import {
   LISTEN_FORMS,
   STORE_FORMS,
 } from "./address.ts";
+import { poolNameMistakes, routeMistakes } from "./check_routes.ts";
 import { type Rule, ruleMistakes } from "./rule.ts";
 import type { Settings, TlsFiles } from "./settings.ts";
 import { PLAIN_UNITS, type Unit, UNITS } from "./units.ts";
@@ -33,8 +34,12 @@ export function settingsMistakes(settings: Settings): string[] {
 }
 
 /** Mistakes that no setting makes alone. What is no array has been named already. */
-function between({ listen, backends, demo, tls, plugins }: Settings): string[] {
+function between({ listen, backends, pools, routes, demo, tls, plugins }: Settings): string[] {
   const mistakes = repeated(elements(plugins));
+  mistakes.push(...routeMistakes(routes, {
+    listeners: elements(listen).flatMap((address) => address?.name ?? []),
+    pools: Object.keys(pools ?? {}),
+  }));
   if (Array.isArray(backends) && backends.length === 0 && demo === undefined) {
     mistakes.push("backends: none is given; at least one is needed (SALLYPORT_BACKEND)");
   }
@@ -88,6 +93,9 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
       ? [`${path}: no address is given; at least one is needed`]
       : list(value(isListenAddress, LISTEN_FORMS))(path, given),
   backends: list(value(isBackendAddress, BACKEND_FORMS)),
+  pools: poolMistakes,
+  // Each names pools and listeners, so they are looked at when those are known.
+  routes: () => [],
   tls: optional(value(isTlsFiles, "{ cert, key }, the names of two files in PEM")),
   plugins: list(ruleMistakes),
   deadlines: numbers(UNITS.deadlines),
@@ -101,11 +109,26 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
   reuse: numbers(UNITS.reuse),
   bareLineFeeds: choice(["reject", "normalize"]),
   dial: choice(["mail", "rcpt"]),
+  pipelining: choice([true, false]),
   relay: list(choice(["VRFY", "EXPN", "ETRN"])),
   drain: number(PLAIN_UNITS.drain),
   demo: optional(value(isText, "the name of a folder")),
   notices: list(value((given) => typeof given === "string", "text")),
 };
+
+function poolMistakes(path: string, given: unknown): string[] {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    return [
+      `${path}: ${shown(given)} was given; allowed is an object of lists of backends, each under its name`,
+    ];
+  }
+  const lists = Object.entries(given).flatMap(([name, backends]) =>
+    Array.isArray(backends) && backends.length === 0
+      ? [`${path}.${name}: no backend is given; at least one is needed`]
+      : CHECKS.backends(`${path}.${name}`, backends)
+  );
+  return [...poolNameMistakes(Object.keys(given)), ...lists];
+}
 
 function value(isGood: (given: unknown) => boolean, allowed: string): Check {
   return (

@@ -34,11 +34,10 @@ export interface OfferSettings {
   readonly relay: ReadonlySet<string>;
 }
 
-/** Makes offers, and remembers the last: backends seldom change what they offer. */
+/** Makes offers, and remembers them: backends seldom change what they offer. */
 export class Offers {
   readonly #settings: OfferSettings;
-  #backend: Extensions | undefined;
-  #offers = new Map<boolean, Offer>();
+  readonly #known = new WeakMap<Extensions, Map<boolean, Offer>>();
 
   constructor(settings: OfferSettings) {
     this.#settings = settings;
@@ -49,15 +48,11 @@ export class Offers {
    * @param starttls whether STARTTLS can be offered to this client now
    */
   for(backend: Extensions | undefined, starttls: boolean): Offer {
-    if (backend !== this.#backend) {
-      this.#backend = backend;
-      this.#offers.clear();
-    }
-    let offer = this.#offers.get(starttls);
-    if (offer === undefined) {
-      offer = this.#make(backend ?? NO_EXTENSIONS, starttls);
-      this.#offers.set(starttls, offer);
-    }
+    const offered = backend ?? NO_EXTENSIONS;
+    let offers = this.#known.get(offered);
+    if (offers === undefined) this.#known.set(offered, offers = new Map());
+    let offer = offers.get(starttls);
+    if (offer === undefined) offers.set(starttls, offer = this.#make(offered, starttls));
     return offer;
   }
 

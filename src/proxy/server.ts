@@ -4,6 +4,7 @@
  */
 import { backendAt } from "../backend/backend.ts";
 import { Pool } from "../backend/pool.ts";
+import { Pools } from "../backend/pools.ts";
 import type { Listener, Network, TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
 import type { EngineOptions } from "../policy/engine.ts";
@@ -24,11 +25,13 @@ const EFFECTS_END = 3_000;
 export interface ProxyOptions extends Pick<EngineOptions, "effects" | "metrics" | "wait" | "asked"> {
   /** Whom every client is taken for. */
   readonly user?: string | undefined;
+  /** Told of each recipient's pool and of who has chosen it. */
+  readonly routed?: Surroundings["routed"];
 }
 
 export class Proxy {
   readonly counters = new Counters();
-  readonly pool: Pool;
+  readonly pools: Pools;
   readonly #settings: Settings;
   readonly #tls: TlsIdentity | undefined;
   readonly #network: Network;
@@ -60,23 +63,29 @@ export class Proxy {
     this.#log = log;
     const { hostname, limits } = settings;
     const now = () => this.#now;
-    this.pool = new Pool(settings.backends.map(({ name, endpoint }) => backendAt(name, endpoint)), {
-      network,
-      hostname,
-      times: settings.times,
+    const around = { network, hostname, times: settings.times, now };
+    this.pools = new Pools(
+      settings,
+      (backends) =>
+        new Pool(backends.map(({ name, endpoint }) => backendAt(name, endpoint)), around, settings.reuse),
       now,
-    }, settings.reuse);
+    );
     this.#around = {
       hostname,
       limits,
       bareLineFeeds: settings.bareLineFeeds,
       relay: new Set(settings.relay),
-      transaction: { dial: settings.dial, chunking: settings.bareLineFeeds === "reject" },
+      transaction: {
+        dial: settings.dial,
+        chunking: settings.bareLineFeeds === "reject",
+        pipelining: settings.pipelining,
+      },
       tls,
-      pool: this.pool,
+      pools: this.pools,
       chain: new Chain(settings.plugins, {
         ...given,
         deadlines: settings.deadlines,
+        pools: this.pools.names,
         log: (level, event, fields) => log[level](event, visibleFields(fields)),
       }),
       offers: new Offers({
@@ -90,6 +99,7 @@ export class Proxy {
       counters: this.counters,
       greeting: reply(220, "", `${hostname} ESMTP Sallyport`),
       user: given.user,
+      routed: given.routed,
       draining: () => this.#draining,
       now,
     };
@@ -99,7 +109,7 @@ export class Proxy {
   /** Why no mail can be taken now. */
   unready(): string | undefined {
     if (this.#draining) return "the proxy is stopping";
-    return this.pool.extensions() === undefined ? "no backend has been seen" : undefined;
+    return this.pools.seen ? undefined : "no backend has been seen";
   }
 
   /** Learns what the backends offer, then listens. A backend that is down is no reason not to start. */
@@ -129,7 +139,7 @@ export class Proxy {
     this.#draining = true;
     for (const listener of this.#listeners) listener.close();
     for (const session of [...this.#sessions]) session.retire();
-    this.pool.drain();
+    this.pools.drain();
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
       this.#checkEmpty();
@@ -158,7 +168,7 @@ export class Proxy {
   #probe(): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, 2_000);
-      this.pool.probe(() => {
+      this.pools.probe(() => {
         clearTimeout(timer);
         resolve();
       });
@@ -198,8 +208,8 @@ export class Proxy {
   #tick(): void {
     const now = this.#now = performance.now();
     for (const session of this.#sessions) session.tick(now);
-    this.pool.tick(now);
-    if (this.pool.extensions() === undefined && !this.#draining) this.pool.probe(() => {});
+    this.pools.tick(now);
+    if (!this.#draining) this.pools.seek();
   }
 
   /** For the log at the end. */

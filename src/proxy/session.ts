@@ -8,7 +8,9 @@ import type { Findings } from "../policy/finding.ts";
 import type { Fate } from "../policy/layer.ts";
 import type { Outcome } from "../policy/observation.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
+import type { Destination } from "../backend/pools.ts";
 import type { Refusal } from "../smtp/commands.ts";
+import type { Path } from "../smtp/path.ts";
 import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { Server, type ServerEvent } from "../smtp/server.ts";
 import { Asking } from "./asking.ts";
@@ -17,6 +19,7 @@ import * as facts from "./facts.ts";
 import { type Judged, Judging } from "./judging.ts";
 import { messageRefusal } from "./message_fault.ts";
 import { type Incident, outcomeOf, SessionRecord } from "./record.ts";
+import { destinationOf } from "./routing.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Transaction, type TransactionOwner } from "./transaction.ts";
 
@@ -295,7 +298,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       case "starttls":
         return this.#startTls();
       case "ask":
-        this.#asking = new Asking(this.#around.pool, event.line, (given) => {
+        this.#asking = new Asking(this.#around.pools.default, event.line, (given) => {
           this.#asking = undefined;
           this.answered(
             given ?? this.refusal(451, "3.0", "No mail server can be reached now, try again later"),
@@ -312,11 +315,11 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       this.#judging?.greeted(true);
       this.#helo = event.domain;
       this.#verb = event.verb;
-      const { pool } = this.#around;
-      if (event.verb === "HELO" || pool.extensions() !== undefined) return this.#offer();
+      const behind = this.#around.pools.reach(this.#listener);
+      if (event.verb === "HELO" || behind.extensions() !== undefined) return this.#offer();
       this.#offerBy = this.#around.now() + PATIENCE;
       // The probe may last longer than the patience, and end while another EHLO is being judged.
-      pool.probe(() => this.#event === event && this.#offer());
+      behind.probe(() => this.#event === event && this.#offer());
     }, (refusal) => {
       this.#judging!.greeted(false);
       this.answered(this.#server.refusal(refusal));
@@ -326,8 +329,9 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #offer(): void {
     this.#offerBy = Infinity;
     if (this.#gone || this.#event?.kind !== "helo") return;
-    const { pool, offers, tls, hostname } = this.#around;
-    const offer = offers.for(pool.extensions(), tls !== undefined && this.#wire.tls === undefined);
+    const { pools, offers, tls, hostname } = this.#around;
+    const behind = pools.reach(this.#listener).extensions();
+    const offer = offers.for(behind, tls !== undefined && this.#wire.tls === undefined);
     this.#event = undefined;
     const given = this.#verb === "EHLO" ? offer.ehlo : reply(250, "", hostname);
     this.#server.answerHelo(given, offer.extensions, this.#around.now());
@@ -338,12 +342,11 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#record.transactionBegins();
     this.#size = 0;
     this.#refusedAs = undefined;
-    const { pool, transaction } = this.#around;
-    this.#transaction = new Transaction(event, pool, this, transaction);
+    const transaction = this.#transaction = new Transaction(event, this, this.#around.transaction);
     this.#judge(
       "mail",
-      (findings) => facts.sending(this.#known(findings), this.#transaction!),
-      () => this.#transaction!.begin(),
+      (findings) => facts.sending(this.#known(findings), transaction),
+      () => transaction.begin(this.#around.transaction.dial === "mail" ? this.#destination() : undefined),
     );
   }
 
@@ -351,7 +354,37 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#judge(
       "rcpt",
       (findings) => facts.addressed(this.#known(findings), this.#transaction!, event.path),
-      () => this.#transaction!.recipient(event),
+      () => this.#address(event),
+    );
+  }
+
+  /** The recipients of one transaction go to one pool. */
+  #address(event: RcptCommand): void {
+    const transaction = this.#transaction!;
+    const to = this.#destination(event.path);
+    if (to === undefined) {
+      return this.answered(
+        this.refusal(451, "3.0", "It cannot be told now where this mail goes, try again later"),
+      );
+    }
+    if (transaction.goTo(to)) return transaction.recipient(event);
+    this.answered(
+      this.refusal(
+        451,
+        "5.3",
+        "This recipient is served elsewhere than the others: send a separate transaction",
+      ),
+      false,
+    );
+  }
+
+  #destination(recipient?: Path): Destination | undefined {
+    const told = () => facts.sending(this.#known(this.#judges().findings("mail")), this.#transaction!);
+    return destinationOf(
+      this.#around,
+      this.#record.transactionId,
+      { listener: this.#listener, user: this.#around.user, recipient, facts: told },
+      this.#judging?.sent,
     );
   }
 
@@ -441,7 +474,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   // ---- the transaction's side ----
 
-  answered(given: Reply): void {
+  /** @param counts false: a refusal that is not the client's fault */
+  answered(given: Reply, counts = true): void {
     const event = this.#event;
     if (event === undefined) return this.broken(new Error("an answer to nothing"));
     this.#event = undefined;
@@ -453,7 +487,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       this.#finish(outcomeOf(given), { reply: given.code });
     }
     if (this.#gone) return event.kind === "end" ? this.#over() : undefined;
-    this.#server.answer(given, this.#around.now());
+    this.#server.answer(given, this.#around.now(), counts);
     if (event.kind === "rcpt") this.#judging?.recipientOver(given.code < 300);
     if (
       this.#transaction !== undefined && (this.#server.phase === "ready" || this.#server.phase === "start")

@@ -4,16 +4,24 @@
  */
 import { backendAt } from "../backend/backend.ts";
 import { Pool } from "../backend/pool.ts";
-import type { TlsFacts } from "../net/wire.ts";
+import { Pools } from "../backend/pools.ts";
+import type { Endpoint, TlsFacts } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
 import type { Asked, Deadlines, Effects } from "../policy/engine.ts";
 import { Metrics } from "../policy/metrics.ts";
 import type { Rule } from "../policy/rule.ts";
-import { type BackendTimes, DEFAULTS, type Reuse, type Settings } from "../policy/settings.ts";
+import {
+  type BackendAddress,
+  type BackendTimes,
+  DEFAULTS,
+  type Reuse,
+  type Settings,
+} from "../policy/settings.ts";
 import { Counters, type Fields, visibleFields } from "../proxy/journal.ts";
 import { Offers } from "../proxy/offer.ts";
 import type { Session } from "../proxy/session.ts";
 import type { Surroundings } from "../proxy/surroundings.ts";
+import type { Extensions } from "../smtp/extensions.ts";
 import type { Limits } from "../smtp/limits.ts";
 import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { FakeBackend } from "./backend.ts";
@@ -39,13 +47,19 @@ export interface SceneOptions {
   readonly reuse?: Partial<Reuse> | undefined;
   readonly bareLineFeeds?: Settings["bareLineFeeds"] | undefined;
   readonly dial?: Settings["dial"] | undefined;
+  readonly pipelining?: boolean | undefined;
   readonly relay?: Settings["relay"] | undefined;
   /** STARTTLS is offered. */
   readonly tls?: boolean | undefined;
   /** Their names, one unless given; each offers what `extensions` says. */
   readonly backends?: readonly string[] | undefined;
+  /** More pools of them, by name. */
+  readonly pools?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly routes?: Settings["routes"] | undefined;
   /** Lines of the backends' EHLO replies. */
   readonly extensions?: readonly string[] | undefined;
+  /** Those of single backends, by name. */
+  readonly extensionsOf?: Readonly<Record<string, readonly string[]>> | undefined;
   /** No backend has been seen yet, so the first EHLO makes the proxy look. */
   readonly unseen?: boolean | undefined;
   /** Refuses the client at once. */
@@ -87,7 +101,7 @@ export class Scene {
   readonly events = new FakeEvents();
   readonly timers: FakeTimers;
   readonly network = new FakeNetwork(this.events);
-  readonly pool: Pool;
+  readonly pools: Pools;
   readonly counters = new Counters();
   readonly metrics = new Metrics();
   readonly log: Entry[] = [];
@@ -97,8 +111,8 @@ export class Scene {
   readonly clients: FakeClient[] = [];
   /** How a dial is answered; by default the backend is there. */
   onDial: (dial: FakeDial, name: string) => void = (dial, name) =>
-    this.accept(dial, name).greet(this.#extensions);
-  readonly #extensions: readonly string[];
+    this.accept(dial, name).greet(this.#extensionsOf(name));
+  readonly #options: SceneOptions;
   readonly #around: Surroundings;
   readonly #from: string;
   readonly #listener: string;
@@ -108,8 +122,8 @@ export class Scene {
   /** Its clock is that of `timers`. */
   constructor(options: SceneOptions = {}, timers: FakeTimers = new FakeTimers()) {
     this.timers = timers;
-    this.#extensions = options.extensions ?? EXTENSIONS;
-    this.pool = this.#makePool(options);
+    this.#options = options;
+    this.pools = this.#makePools(options);
     this.#around = this.#makeSurroundings(options);
     this.#from = options.client ?? "203.0.113.7";
     this.#listener = options.listener ?? "192.0.2.25:25";
@@ -124,24 +138,39 @@ export class Scene {
     return this.#around.chain;
   }
 
-  #makePool({ backends = ["backend"], times, reuse, unseen, hostname = "mx.example" }: SceneOptions): Pool {
+  #extensionsOf(name: string): readonly string[] {
+    return this.#options.extensionsOf?.[name] ?? this.#options.extensions ?? EXTENSIONS;
+  }
+
+  #makePools(options: SceneOptions): Pools {
+    const { backends = ["backend"], pools = {}, routes = [], plugins = [], unseen } = options;
     const around = {
       network: this.network,
-      hostname,
-      times: { ...DEFAULTS.times, ...times },
+      hostname: options.hostname ?? "mx.example",
+      times: { ...DEFAULTS.times, ...options.times },
       now: () => this.now,
     };
-    const known = new Map(this.#extensions.map((line) => {
-      const [keyword, ...rest] = line.split(" ");
-      return [keyword!, rest.join(" ")] as const;
-    }));
-    const all = backends.map((name, i) => backendAt(name, { host: `198.51.100.${i + 1}`, port: 25 }));
-    if (!unseen) { for (const backend of all) backend.extensions = known; }
-    this.network.onDial = (dial) => {
-      const backend = all.find(({ endpoint }) => endpoint === dial.endpoint)!;
-      this.onDial(dial, backend.name);
+    const reuse = { ...DEFAULTS.reuse, ...options.reuse };
+    const names = new Map<Endpoint, string>();
+    let host = 0;
+    const address = (name: string): BackendAddress => {
+      return { name, endpoint: { host: `198.51.100.${++host}`, port: 25 } };
     };
-    return new Pool(all, around, { ...DEFAULTS.reuse, ...reuse });
+    const known = new Set([...backends, ...Object.values(pools).flat()]);
+    const make = (addresses: readonly BackendAddress[]) => {
+      const all = addresses.map(({ name, endpoint }) => backendAt(name, endpoint));
+      for (const backend of all) {
+        names.set(backend.endpoint, backend.name);
+        if (!unseen && known.has(backend.name)) {
+          backend.extensions = keywords(this.#extensionsOf(backend.name));
+        }
+      }
+      return new Pool(all, around, reuse);
+    };
+    this.network.onDial = (dial) => this.onDial(dial, names.get(dial.endpoint)!);
+    const named = Object.entries(pools).map(([name, all]) => [name, all.map(address)] as const);
+    const settings = { backends: backends.map(address), pools: Object.fromEntries(named), routes, plugins };
+    return new Pools(settings, make, () => this.now);
   }
 
   #makeSurroundings(options: SceneOptions): Surroundings {
@@ -156,13 +185,14 @@ export class Scene {
       limits,
       bareLineFeeds,
       relay,
-      transaction: { dial, chunking: bareLineFeeds === "reject" },
+      transaction: { dial, chunking: bareLineFeeds === "reject", pipelining: options.pipelining ?? true },
       tls: options.tls ? { cert: "", key: "" } : undefined,
-      pool: this.pool,
+      pools: this.pools,
       chain: new Chain(options.plugins ?? [], {
         effects: options.effects ?? {},
         deadlines: options.deadlines ?? DEFAULTS.deadlines,
         metrics: this.metrics,
+        pools: this.pools.names,
         after: (ms, callback) => this.timers.after(ms, callback),
         clock: () => this.now,
         log: (level, event, fields) => note(level, event, visibleFields(fields)),
@@ -176,6 +206,7 @@ export class Scene {
       counters: this.counters,
       greeting: reply(220, "", `${hostname} ${greeting}`),
       user: options.user,
+      routed: undefined,
       draining: () => this.#draining,
       now: () => this.now,
     };
@@ -272,7 +303,7 @@ export class Scene {
       const tick = this.now - start < LONG ? TICK : LONG_TICK;
       const fired = this.timers.advance(Math.min(tick, end - this.now));
       for (const { over, session } of this.clients) if (!over) session.tick(this.now);
-      this.pool.tick(this.now);
+      this.pools.tick(this.now);
       this.settle();
       if (fired) await this.rest();
     }
@@ -283,6 +314,14 @@ export class Scene {
   drain(): void {
     this.#draining = true;
     for (const { over, session } of this.clients) if (!over) session.retire();
-    this.pool.drain();
+    this.pools.drain();
   }
+}
+
+/** What an EHLO reply of these lines offers. */
+function keywords(lines: readonly string[]): Extensions {
+  return new Map(lines.map((line) => {
+    const [keyword, ...rest] = line.split(" ");
+    return [keyword!, rest.join(" ")] as const;
+  }));
 }
