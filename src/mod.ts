@@ -15,6 +15,7 @@ export {
   note,
   type Opinion,
   rollback,
+  route,
   score,
 } from "./policy/action.ts";
 export {
@@ -58,6 +59,7 @@ export type { OptionsSchema } from "./policy/options.ts";
 export { definePlugin } from "./policy/plugin.ts";
 export type { Handlers, NoStranger, Plugin, PluginBody, PluginFactory, StageIo } from "./policy/plugin.ts";
 export { Remembered, TimedDns } from "./policy/remembered.ts";
+export type { AnyOf, PoolChoice, Route, RouteAddress, RouteTarget } from "./policy/route.ts";
 export {
   atRcpt,
   type Group,

@@ -198,6 +198,11 @@ export class Pool {
     });
   }
 
+  /** Connections, whoever holds them. */
+  get size(): number {
+    return this.#all.size;
+  }
+
   /** Looks after deadlines, idle connections, and who is well; to be called now and then. */
   tick(now: number): void {
     for (const connection of this.#all) connection.tick(now);

@@ -17,6 +17,7 @@ import { measured, PLAIN_UNITS, REMARKS, type Unit, UNITS } from "../policy/unit
 import { WatchedFiles } from "./files.ts";
 import type { Command } from "./command.ts";
 import { loadPolicy } from "./load.ts";
+import { poolAndRouteLines } from "./routes_report.ts";
 
 /** Prints the effective settings and the plugins of each stage. @throws SettingsError */
 export async function check(path: string): Promise<void> {
@@ -99,30 +100,19 @@ function shown(option: string, value: unknown): string {
 }
 
 function places(settings: Settings): string[] {
-  const {
-    hostname,
-    listen,
-    backends,
-    balance,
-    whenDown,
-    tls,
-    demo,
-    dial,
-    bareLineFeeds,
-    relay,
-    store,
-    dns,
-    admin,
-  } = settings;
+  const { hostname, listen, backends, balance, whenDown, tls, demo, dial, pipelining } = settings;
+  const { bareLineFeeds, relay, store, dns, admin, trusted } = settings;
   return [
     line("hostname", hostname),
     line("listen", listen.map(({ name }) => name).join(", ")),
-    line("trusted", settings.trusted.join(", ") || "nobody (no PROXY header and no XCLIENT is taken)"),
+    line("trusted", trusted.join(", ") || "nobody (no PROXY header and no XCLIENT is taken)"),
     line("backends", backends.map(backendShown).join(", ") || `the demo backend (Maildir ${demo})`),
+    ...poolAndRouteLines(settings).map(([name, says]) => line(name, says)),
     line("balance", balance),
     line("whenDown", whenDown),
     line("tls", tls === undefined ? "off" : `${tls.cert} (key hidden)`),
     line("dial", `at ${dial}`),
+    line("pipelining", pipelining ? "where a backend offers it" : "off"),
     line("bareLineFeeds", bareLineFeeds),
     line("relay", relay.join(", ") || "none"),
     line("store", store),

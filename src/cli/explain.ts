@@ -10,6 +10,7 @@ import { BACKEND_DEFAULTS } from "../policy/backend_address.ts";
 import type { Asked } from "../policy/engine.ts";
 import { Metrics } from "../policy/metrics.ts";
 import { SettingsError } from "../policy/policy.ts";
+import { DEFAULT_POOL } from "../policy/route.ts";
 import { setUp } from "../policy/set_up.ts";
 import type { Settings } from "../policy/settings.ts";
 import { utf8Text } from "../policy/utf8_text.ts";
@@ -47,6 +48,7 @@ export async function explain(path: string, options: ExplainOptions): Promise<vo
   const write = (line: string) => void process.stdout.write(`${line}\n`);
   const asked: Asked[] = [];
   const waits: number[] = [];
+  const routed: string[] = [];
   const { effects, close } = await openEffects(
     { ...settings, store: options.offline ? "memory:" : lookedAt(settings.store) },
     QUIET,
@@ -62,6 +64,9 @@ export async function explain(path: string, options: ExplainOptions): Promise<vo
     asked: (one) => void asked.push(one),
     wait: (ms, callback) => (waits.push(ms), waited(callback)),
     user: options.auth,
+    routed: (pool, by) => {
+      if (pool !== DEFAULT_POOL || hasRoutes(settings)) routed.push(`${pool} (${by ?? "no route holds"})`);
+    },
   });
   const files = new WatchedFiles();
   const { mistakes, stop } = await setUp(
@@ -82,6 +87,7 @@ export async function explain(path: string, options: ExplainOptions): Promise<vo
       if (client !== undefined) write(`C: ${utf8Text(client)}`);
       const lines = await replies();
       for (const line of askedLines(asked.splice(0), held)) write(line);
+      for (const pool of routed.splice(0)) write(`   to pool ${pool}`);
       for (const ms of waits.splice(0)) write(`   … the client waits ${ms / 1000} s`);
       for (const line of lines) write(`S: ${utf8Text(line)}`);
     }
@@ -119,9 +125,17 @@ function madeUp(settings: Settings): Settings {
       endpoint: { host: "192.0.2.25", port: 25 },
       implicitTls: false,
     }],
-    backends: [{ ...BACKEND_DEFAULTS, name: "made up", endpoint: { host: "192.0.2.26", port: 25 } }],
+    backends: MADE_UP,
+    pools: Object.fromEntries(Object.keys(settings.pools).map((name) => [name, MADE_UP])),
     demo: undefined,
   };
+}
+
+const MADE_UP = [{ ...BACKEND_DEFAULTS, name: "made up", endpoint: { host: "192.0.2.26", port: 25 } }];
+
+/** Without any, mail goes to the default pool unless a plugin knows an address. */
+function hasRoutes({ pools, routes }: Settings): boolean {
+  return Object.keys(pools).length + routes.length > 0;
 }
 
 function heading(path: string, { ip, tls, auth, offline }: ExplainOptions): string {

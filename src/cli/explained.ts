@@ -4,6 +4,7 @@
 import type { Action } from "../policy/action.ts";
 import type { Asked } from "../policy/engine.ts";
 import type { Parts } from "../policy/question.ts";
+import type { RouteTarget } from "../policy/route.ts";
 import type { Stage } from "../policy/stages.ts";
 import { severity, type Verdict } from "../policy/verdict.ts";
 import { visible } from "../proxy/journal.ts";
@@ -67,9 +68,15 @@ function actionLines(action: Action): string[] {
       return line(`${action.name}: ${action.value}`);
     case "header":
       return line(`adds ${action.name}: ${action.value}`);
+    case "route":
+      return line(`routes to ${targetText(action.target)}`);
     default:
       return [];
   }
+}
+
+function targetText(target: RouteTarget): string {
+  return typeof target === "string" ? `pool ${target}` : `${target.host} port ${target.port}`;
 }
 
 /** Plugins leave findings for themselves too, and those may be long. */

@@ -21,7 +21,10 @@ interface Loaded {
 /** @throws SettingsError with the mistakes of the environment, the policy and the files that they name */
 export async function loadPolicy(path: string): Promise<Loaded> {
   const { settings } = await importPolicy(path);
-  const { files, mistakes: ofBackends } = readBackendFiles(settings.backends);
+  const { files, mistakes: ofBackends } = readBackendFiles([
+    ...settings.backends,
+    ...Object.values(settings.pools).flat(),
+  ]);
   if (settings.tls === undefined) {
     if (ofBackends.length > 0) throw new SettingsError(ofBackends);
     return { settings, tls: undefined, files };

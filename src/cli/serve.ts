@@ -101,11 +101,20 @@ function announce(settings: Settings, listeners: readonly Listener[], log: LineL
     hostname: settings.hostname,
     listen: settings.listen.map(({ name }) => name),
     backends: settings.backends.map(({ name }) => name),
+    pools: poolNames(settings),
     tls: settings.tls !== undefined,
     sessions: settings.sessions,
   });
   const hint = firstMail(settings, listeners);
   if (hint !== undefined) process.stderr.write(hint + "\n");
+}
+
+/** Where there are more than the default one: `"a: 10.0.0.1:25, 10.0.0.2:25"`. */
+function poolNames({ pools }: Settings): string[] | undefined {
+  const all = Object.entries(pools).map(([name, backends]) =>
+    `${name}: ${backends.map(({ name }) => name).join(", ")}`
+  );
+  return all.length === 0 ? undefined : all;
 }
 
 /** For the quickstart: a line that sends a first mail, with curl, since that is everywhere. */

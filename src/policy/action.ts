@@ -2,9 +2,11 @@
  * What a handler may bring about beside its verdict. An action is a value that the handler returns: what a handler that
  * failed or came too late would have done is never done.
  */
+import { isIP } from "node:net";
 import { isFieldName, isFieldText } from "../mail/field.ts";
 import type { Io } from "./effects.ts";
 import type { FindingKey } from "./finding.ts";
+import type { RouteTarget } from "./route.ts";
 import { isVerdict, type Verdict } from "./verdict.ts";
 
 /**
@@ -18,6 +20,7 @@ export type Action =
   | { readonly kind: "note"; readonly name: string; readonly value: string | number | boolean }
   | { readonly kind: "finding"; readonly key: FindingKey<unknown>; readonly value: unknown }
   | { readonly kind: "score"; readonly points: number; readonly reason: string }
+  | { readonly kind: "route"; readonly target: RouteTarget }
   | { readonly kind: "commit" | "rollback" | "afterwards"; readonly effect: Effect };
 
 /** What a handler returns: nothing where it has no opinion, a verdict, an action, or several of them. */
@@ -57,6 +60,26 @@ export function score(points: number, reason: string): Action {
 }
 
 /**
+ * Sends the mail at hand to a pool of the policy's, whatever its `routes` say; or to one mail server by its IP address,
+ * which is then talked to as the policy's `backends` are. Of several the one of the latest stage counts, and within a
+ * stage that of the first plugin. Not at `data` and later: the backend has the recipients by then.
+ * @throws TypeError naming what was given and what is allowed
+ */
+export function route(target: RouteTarget): Action {
+  if (!isTarget(target)) {
+    throw wrong("a route", "target", target, "a pool's name, or { host: an IP address, port }");
+  }
+  return { kind: "route", target };
+}
+
+function isTarget(given: unknown): given is RouteTarget {
+  if (typeof given === "string") return given !== "";
+  const { host, port } = (given ?? {}) as Record<string, unknown>;
+  return typeof host === "string" && isIP(host) !== 0 && Number.isInteger(port) && (port as number) > 0 &&
+    (port as number) < 65_536;
+}
+
+/**
  * Does something once the mail at hand is taken: when the backend has said 2yz to the message (to one of the session's,
  * where the stage is `connect` or `helo`), and never otherwise.
  */
@@ -82,6 +105,7 @@ const ACTIONS = new Set<unknown>([
   "note",
   "finding",
   "score",
+  "route",
   "commit",
   "rollback",
   "afterwards",
@@ -100,6 +124,8 @@ function isAction(given: unknown): given is Action {
       return typeof action["key"] === "object" && action["key"] !== null;
     case "score":
       return Number.isFinite(action["points"]) && typeof action["reason"] === "string";
+    case "route":
+      return isTarget(action["target"]);
     default:
       return typeof action["effect"] === "function";
   }

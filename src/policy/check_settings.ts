@@ -15,6 +15,7 @@ import {
 } from "./address.ts";
 import { NETWORK_FORMS, readNetwork } from "./networks.ts";
 import { backendMistakes } from "./backend_address.ts";
+import { poolNameMistakes, routeMistakes } from "./check_routes.ts";
 import { type Rule, ruleMistakes } from "./rule.ts";
 import type { Settings, TlsFiles } from "./settings.ts";
 import { PLAIN_UNITS, type Unit, UNITS } from "./units.ts";
@@ -33,7 +34,8 @@ export function settingsMistakes(settings: Settings): string[] {
 }
 
 /** Mistakes that no setting makes alone. What is no array has been named already. */
-function between({ listen, backends, demo, tls, plugins, trusted }: Settings): string[] {
+function between(settings: Settings): string[] {
+  const { listen, backends, pools, routes, demo, tls, plugins, trusted } = settings;
   const mistakes = [...repeated(elements(plugins)), ...repeatedBackends(elements(backends))];
   for (const address of elements(listen)) {
     if (address?.proxy !== "required") continue;
@@ -44,6 +46,10 @@ function between({ listen, backends, demo, tls, plugins, trusted }: Settings): s
       mistakes.push(`${takes} there are none; set trusted (SALLYPORT_TRUSTED)`);
     }
   }
+  mistakes.push(...routeMistakes(routes, {
+    listeners: elements(listen).flatMap((address) => address?.name ?? []),
+    pools: Object.keys(pools ?? {}),
+  }));
   if (Array.isArray(backends) && backends.length === 0 && demo === undefined) {
     mistakes.push("backends: none is given; at least one is needed (SALLYPORT_BACKEND)");
   }
@@ -111,6 +117,9 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
   trusted: list(value(isNetwork, NETWORK_FORMS)),
   proxyUnknown: choice(["take", "refuse"]),
   backends: list(backendMistakes),
+  pools: poolMistakes,
+  // Each names pools and listeners, so they are looked at when those are known.
+  routes: () => [],
   balance: choice(["round-robin", "least-busy"]),
   health: numbers(UNITS.health),
   whenDown: choice(["defer", "refuse"]),
@@ -127,11 +136,26 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
   reuse: numbers(UNITS.reuse),
   bareLineFeeds: choice(["reject", "normalize"]),
   dial: choice(["mail", "rcpt"]),
+  pipelining: choice([true, false]),
   relay: list(choice(["VRFY", "EXPN", "ETRN"])),
   drain: number(PLAIN_UNITS.drain),
   demo: optional(value(isText, "the name of a folder")),
   notices: list(value((given) => typeof given === "string", "text")),
 };
+
+function poolMistakes(path: string, given: unknown): string[] {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    return [
+      `${path}: ${shown(given)} was given; allowed is an object of lists of backends, each under its name`,
+    ];
+  }
+  const lists = Object.entries(given).flatMap(([name, backends]) =>
+    Array.isArray(backends) && backends.length === 0
+      ? [`${path}.${name}: no backend is given; at least one is needed`]
+      : CHECKS.backends(`${path}.${name}`, backends)
+  );
+  return [...poolNameMistakes(Object.keys(given)), ...lists];
+}
 
 function value(isGood: (given: unknown) => boolean, allowed: string): Check {
   return (

@@ -4,7 +4,7 @@
  */
 import type { Mode } from "./engine.ts";
 import type { Findings } from "./finding.ts";
-import type { Fate, Run } from "./layer.ts";
+import type { Fate, Run, Sent } from "./layer.ts";
 import type { Group } from "./rule.ts";
 import { Scopes } from "./scopes.ts";
 import type { Stage } from "./stages.ts";
@@ -93,6 +93,11 @@ export class Dossier {
   /** The fields that plugins want before the message. */
   get headers(): string {
     return this.scopes.headers;
+  }
+
+  /** Where plugins have sent the mail at hand. */
+  get sent(): Sent | undefined {
+    return this.scopes.sent;
   }
 
   greeted(accepted: boolean): void {

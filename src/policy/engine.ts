@@ -54,6 +54,8 @@ export interface EngineOptions {
   readonly log?: (level: "info" | "warn", event: string, fields: LogFields) => void;
   /** Told of every question. */
   readonly asked?: (asked: Asked) => void;
+  /** The names of the policy's pools; where none are given any name will do. */
+  readonly pools?: ReadonlySet<string>;
 }
 
 /** What the engine keeps of one plugin. */
@@ -86,6 +88,7 @@ export class Engine {
   readonly metrics: Metrics;
   readonly log: (level: "info" | "warn", event: string, fields: LogFields) => void;
   readonly asked: ((asked: Asked) => void) | undefined;
+  readonly pools: ReadonlySet<string> | undefined;
   readonly #records = new Map<string, PluginRecord>();
   readonly #counters = new Map<string, Counter>();
   readonly #verdicts;
@@ -107,6 +110,7 @@ export class Engine {
     this.clock = options.clock ?? (() => performance.now());
     this.log = options.log ?? (() => {});
     this.asked = options.asked;
+    this.pools = options.pools;
     const metrics = this.metrics = options.metrics ?? new Metrics();
     this.#verdicts = metrics.counter("sallyport_verdicts_total", "Verdicts of plugins.", [
       "plugin",

@@ -6,7 +6,7 @@ import type { Engine, Mode } from "./engine.ts";
 import type { Layer } from "./layer.ts";
 import type { Plugin } from "./plugin.ts";
 import type { Parts } from "./question.ts";
-import type { Stage, Stages } from "./stages.ts";
+import { type Stage, STAGES, type Stages } from "./stages.ts";
 import { type Refusal, severity } from "./verdict.ts";
 
 export class Hearing {
@@ -149,6 +149,9 @@ export class Hearing {
           break;
         case "note":
           this.#note(plugin, `${part.name}=${part.value}`);
+          continue;
+        case "route":
+          this.layer.send(part.target, { stage: STAGES.indexOf(this.stage), order, plugin: plugin.name });
           continue;
         default:
           this.layer.take(part, plugin, this.mode, order);

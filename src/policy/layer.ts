@@ -7,6 +7,7 @@ import type { Action, Effect } from "./action.ts";
 import type { Mode } from "./engine.ts";
 import { FindingLayer } from "./finding.ts";
 import type { Plugin } from "./plugin.ts";
+import type { RouteTarget } from "./route.ts";
 import type { Group } from "./rule.ts";
 import { type Refusal, severity } from "./verdict.ts";
 
@@ -24,6 +25,18 @@ export interface Held {
   readonly plugin: string;
 }
 
+/** Who has sent mail somewhere, and when: places among the stages and among the plugins. */
+export interface Sender {
+  readonly stage: number;
+  readonly order: number;
+  readonly plugin: string;
+}
+
+/** Where a plugin has sent mail. */
+export interface Sent extends Sender {
+  readonly target: RouteTarget;
+}
+
 /** Carries an effect out. */
 export type Run = (due: Due) => void;
 
@@ -34,6 +47,7 @@ export class Layer {
   readonly findings: FindingLayer;
   readonly #around: Layer | undefined;
   #held: Map<Group, Held> | undefined;
+  #sent: Sent | undefined;
   readonly #headers: { readonly order: number; readonly field: string }[] = [];
   #due: Due[] = [];
   #fate: Fate | undefined;
@@ -64,6 +78,19 @@ export class Layer {
       case "afterwards":
         this.#owe({ when: action.kind, effect: action.effect, plugin, mode });
     }
+  }
+
+  /** Sends the mail at hand somewhere: the later stage counts, and within one the earlier plugin. */
+  send(target: RouteTarget, by: Sender): void {
+    const before = this.#sent;
+    if (before !== undefined && before.stage > by.stage) return;
+    if (before !== undefined && before.stage === by.stage && before.order <= by.order) return;
+    this.#sent = { target, ...by };
+  }
+
+  /** Where plugins have sent the mail at hand, here or around. */
+  get sent(): Sent | undefined {
+    return this.#sent ?? this.#around?.sent;
   }
 
   /** A shadowed rule may answer when it is known already what became of the mail. */

@@ -24,6 +24,7 @@ type Special =
   | "hostname"
   | "listen"
   | "backends"
+  | "pools"
   | "limits"
   | "times"
   | "reuse"
@@ -40,6 +41,8 @@ export interface PolicyOptions extends Some<Omit<Settings, Special>> {
   readonly listen: readonly (string | ListenAddress)[];
   /** As text: `"127.0.0.1:10025"`, `"10.0.0.1:25?weight=3&backup"`, `"unix:/run/backend"`. */
   readonly backends?: readonly (string | BackendGiven)[] | undefined;
+  /** More backends, in pools that `routes` and plugins name; `backends` is the pool "default". */
+  readonly pools?: Readonly<Record<string, readonly (string | BackendGiven)[]>> | undefined;
   readonly limits?: Some<Settings["limits"]> | undefined;
   readonly times?: Some<Settings["times"]> | undefined;
   readonly reuse?: Some<Settings["reuse"]> | undefined;
@@ -98,12 +101,13 @@ function completed(options: PolicyOptions, earlier: readonly string[]): Policy {
 
 /** The settings with defaults and addresses read; what cannot be read stays, for the check to name. */
 function complete(options: PolicyOptions): Settings {
-  const { listen, backends, limits, times, reuse, health, deadlines, dns, admin, ...rest } = options;
+  const { listen, backends, pools, limits, times, reuse, health, deadlines, dns, admin, ...rest } = options;
   return {
     ...over(DEFAULTS, rest),
     hostname: options.hostname,
     listen: addresses(listen, listenAddress),
     backends: completeBackends(backends ?? []),
+    pools: pools === undefined ? {} : poolsOf(pools),
     limits: over(DEFAULTS.limits, limits ?? {}),
     times: over(DEFAULTS.times, times ?? {}),
     reuse: over(DEFAULTS.reuse, reuse ?? {}),
@@ -112,6 +116,12 @@ function complete(options: PolicyOptions): Settings {
     dns: addresses(dns ?? [], dnsServer),
     admin: typeof admin === "string" ? adminAddress(admin) ?? (admin as unknown as AdminAddress) : admin,
   };
+}
+
+function poolsOf(given: NonNullable<PolicyOptions["pools"]>): Settings["pools"] {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) return given as Settings["pools"];
+  const pools = Object.entries(given).map(([name, backends]) => [name, completeBackends(backends)]);
+  return Object.fromEntries(pools) as Settings["pools"];
 }
 
 /** `defaults` with what is given put over them; undefined is not given. */
@@ -150,8 +160,12 @@ function strangers(prefix: string, given: object, known: readonly string[]): str
 }
 
 /** What an operator should know of settings that are no mistake. */
-function notices({ hostname }: Settings): string[] {
-  return hostname.includes(".") ? [] : [
+function notices({ hostname, pools, routes, plugins }: Settings): string[] {
+  const plain = hostname.includes(".") ? [] : [
     `The hostname ${hostname} has no dot, and many mail servers refuse such a name: set SALLYPORT_HOSTNAME`,
   ];
+  const targets = routes.map(({ pool }) => pool);
+  if (plugins.length > 0 || targets.some((pool) => typeof pool === "function")) return plain;
+  const idle = Object.keys(pools).filter((name) => !targets.includes(name));
+  return [...plain, ...idle.map((name) => `The pool ${name} is never used: no route names it`)];
 }

@@ -122,8 +122,10 @@ export class Question extends PluginIo implements ConnectIo, Open {
     if (parts === undefined) {
       return this.#failed("crash", new TypeError("the handler returned what is no verdict"));
     }
-    this.#over = true;
     const { engine, stage } = this.#hearing;
+    const astray = routeFault(parts, stage, engine.pools);
+    if (astray !== undefined) return this.#failed("crash", new TypeError(astray));
+    this.#over = true;
     const now = this.#hearing.now = engine.clock();
     const ms = now - this.#began;
     engine.succeeded(this.plugin, this.#record, stage, { ms, held, trial: this.#trial });
@@ -219,6 +221,25 @@ export class Question extends PluginIo implements ConnectIo, Open {
       const stopListening = dossier.ears.onSpeech(() => heard(false));
     });
   }
+}
+
+/** Stages at which a backend has the recipients already. */
+const TOO_LATE: readonly string[] = ["data", "headers", "message"];
+
+/** Why mail cannot be routed so. */
+function routeFault(
+  parts: Parts,
+  stage: string,
+  pools: ReadonlySet<string> | undefined,
+): string | undefined {
+  for (const part of parts) {
+    if (part.kind !== "route") continue;
+    if (TOO_LATE.includes(stage)) return `Cannot route at ${stage}: a backend has the recipients already`;
+    const { target } = part;
+    if (typeof target !== "string" || pools === undefined || pools.has(target)) continue;
+    return `Cannot route: pool ${JSON.stringify(target)} was given; allowed are ${[...pools].join(", ")}`;
+  }
+  return undefined;
 }
 
 function isDns(cause: unknown): boolean {

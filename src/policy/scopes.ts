@@ -1,7 +1,7 @@
 /**
  * The layers of one session, from the widest to the narrowest: each is kept with what it is about, and goes with it.
  */
-import { type Fate, Layer, type Run } from "./layer.ts";
+import { type Fate, Layer, type Run, type Sent } from "./layer.ts";
 import type { Stage } from "./stages.ts";
 
 export class Scopes {
@@ -24,6 +24,11 @@ export class Scopes {
 
   get headers(): string {
     return this.session.headers + (this.#greeting?.headers ?? "") + (this.#transaction?.headers ?? "");
+  }
+
+  /** Where plugins have sent the mail at hand. */
+  get sent(): Sent | undefined {
+    return (this.#recipient ?? this.#transaction ?? this.#greeting ?? this.session).sent;
   }
 
   /** A greeting was answered: an accepted one takes the place of the last, and ends its transaction. */

@@ -4,6 +4,7 @@
 import type { Endpoint } from "../net/wire.ts";
 import { DEFAULT_LIMITS, type Limits } from "../smtp/limits.ts";
 import { DEADLINES, type Deadlines } from "./engine.ts";
+import type { Route } from "./route.ts";
 import type { Rule } from "./rule.ts";
 
 /** Milliseconds the proxy waits for a backend, by what it waits for (RFC 5321 §4.5.3.2). */
@@ -147,6 +148,10 @@ export interface Settings {
   readonly listen: readonly ListenAddress[];
   /** One that cannot be reached is passed over. */
   readonly backends: readonly BackendAddress[];
+  /** More of them, each by its name; `backends` is the one named "default". */
+  readonly pools: Readonly<Record<string, readonly BackendAddress[]>>;
+  /** Which pool a recipient's mail goes to: the first route that holds says it, where none does the default pool. */
+  readonly routes: readonly Route[];
   /** Networks whose hosts are believed when they say for whom they speak: by a PROXY header, or by XCLIENT. */
   readonly trusted: readonly string[];
   /**
@@ -182,6 +187,8 @@ export interface Settings {
   readonly bareLineFeeds: "reject" | "normalize";
   /** When a backend is dialled; at "mail", the reply to MAIL is the backend's own. */
   readonly dial: "mail" | "rcpt";
+  /** MAIL and RCPT go to a backend together where it offers PIPELINING; false: each waits for the reply before it. */
+  readonly pipelining: boolean;
   /** Commands put to the backend instead of being answered by the proxy. */
   readonly relay: readonly ("VRFY" | "EXPN" | "ETRN")[];
   /** Milliseconds that running transactions have when the proxy is told to stop; a timer, so never Infinity. */
@@ -199,6 +206,8 @@ export interface Settings {
 export const DEFAULTS: Omit<Settings, "hostname" | "listen" | "backends"> = {
   trusted: [],
   proxyUnknown: "refuse",
+  pools: {},
+  routes: [],
   tls: undefined,
   plugins: [],
   deadlines: DEADLINES,
@@ -234,6 +243,7 @@ export const DEFAULTS: Omit<Settings, "hostname" | "listen" | "backends"> = {
   whenDown: "defer",
   bareLineFeeds: "reject",
   dial: "rcpt",
+  pipelining: true,
   relay: [],
   drain: 30_000,
   demo: undefined,

@@ -4,7 +4,7 @@
 import type { Judgement } from "../policy/chain.ts";
 import type { Dossier, Ears } from "../policy/dossier.ts";
 import type { Findings } from "../policy/finding.ts";
-import type { Fate } from "../policy/layer.ts";
+import type { Fate, Sent } from "../policy/layer.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
 import type { Refusal as RefusalVerdict } from "../policy/verdict.ts";
 import type { Refusal } from "../smtp/commands.ts";
@@ -124,6 +124,11 @@ export class Judging implements Ears {
   /** The fields that plugins want before the message. */
   get headers(): string {
     return this.#dossier.headers;
+  }
+
+  /** Where plugins have sent the mail at hand. */
+  get sent(): Sent | undefined {
+    return this.#dossier.sent;
   }
 
   takeTrail(): readonly string[] {

@@ -43,11 +43,10 @@ export interface Occasion {
   readonly xclient: boolean;
 }
 
-/** Makes offers, and remembers the last: backends seldom change what they offer. */
+/** Makes offers, and remembers them: backends seldom change what they offer. */
 export class Offers {
   readonly #settings: OfferSettings;
-  #backend: Extensions | undefined;
-  #offers = new Map<number, Offer>();
+  readonly #known = new WeakMap<Extensions, Map<number, Offer>>();
 
   constructor(settings: OfferSettings) {
     this.#settings = settings;
@@ -55,16 +54,12 @@ export class Offers {
 
   /** @param backend what the backends have in common; undefined while none was seen */
   for(backend: Extensions | undefined, occasion: Occasion): Offer {
-    if (backend !== this.#backend) {
-      this.#backend = backend;
-      this.#offers.clear();
-    }
+    const offered = backend ?? NO_EXTENSIONS;
+    let offers = this.#known.get(offered);
+    if (offers === undefined) this.#known.set(offered, offers = new Map());
     const key = (occasion.starttls ? 1 : 0) | (occasion.xclient ? 2 : 0);
-    let offer = this.#offers.get(key);
-    if (offer === undefined) {
-      offer = this.#make(backend ?? NO_EXTENSIONS, occasion);
-      this.#offers.set(key, offer);
-    }
+    let offer = offers.get(key);
+    if (offer === undefined) offers.set(key, offer = this.#make(offered, occasion));
     return offer;
   }
 

@@ -2,6 +2,7 @@
  * What a session leaves in the log: a line for itself, one for each transaction, and what went wrong between.
  */
 import type { Outcome } from "../policy/observation.ts";
+import { DEFAULT_POOL } from "../policy/route.ts";
 import { type Reply, textOf } from "../smtp/reply.ts";
 import type { Caller } from "./caller.ts";
 import { newReference, visible, visibleFields } from "./journal.ts";
@@ -141,6 +142,7 @@ export class SessionRecord {
       size,
       outcome: ended,
       ...detail,
+      pool: transaction.pool === DEFAULT_POOL ? undefined : transaction.pool,
       backend: transaction.backend,
       verdicts: verdicts.length > 0 ? verdicts.map(visible) : undefined,
       ms: Math.round(performance.now() - this.#transactionAt),

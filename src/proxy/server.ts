@@ -4,6 +4,7 @@
  */
 import { backendTls } from "../backend/backend_tls.ts";
 import { Pool, type PoolOptions } from "../backend/pool.ts";
+import { Pools } from "../backend/pools.ts";
 import { dialCounter, registerStandings } from "../backend/told.ts";
 import type { Listener, Network, TlsIdentity, Wire } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
@@ -16,7 +17,7 @@ import type { Caller } from "./caller.ts";
 import { Census } from "./census.ts";
 import { Entrance } from "./entrance.ts";
 import { registerFigures } from "./figures.ts";
-import { Counters, type Log, visibleFields } from "./journal.ts";
+import { Counters, type Fields, type Log, visibleFields } from "./journal.ts";
 import { Offers } from "./offer.ts";
 import { Session, type SessionOwner } from "./session.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -34,6 +35,8 @@ export interface ProxyOptions extends Pick<EngineOptions, "effects" | "metrics" 
   readonly files?: ReadonlyMap<string, string> | undefined;
   /** Looks up the addresses of backends' names. */
   readonly resolve?: PoolOptions["resolve"];
+  /** Told of each recipient's pool and of who has chosen it. */
+  readonly routed?: Surroundings["routed"];
 }
 
 const TOO_MANY: Readonly<Record<"too many" | "too many of its address", Refusal>> = {
@@ -44,7 +47,7 @@ const DOWN: Refusal = [421, "3.2", "No mail server can be reached now, try again
 
 export class Proxy implements SessionOwner {
   readonly counters = new Counters();
-  readonly pool: Pool;
+  readonly pools: Pools;
   readonly #settings: Settings;
   readonly #tls: TlsIdentity | undefined;
   readonly #network: Network;
@@ -78,29 +81,31 @@ export class Proxy implements SessionOwner {
     this.#census = new Census(settings);
     const { hostname, limits } = settings;
     const now = () => this.#now;
-    this.pool = new Pool(settings.backends, {
-      network,
-      hostname,
-      times: settings.times,
-      tls: backendTls(given.files),
-      now,
-    }, {
+    const around = { network, hostname, times: settings.times, tls: backendTls(given.files), now };
+    const options = {
       ...settings,
       resolve: given.resolve,
-      tell: (level, event, fields) => log[level](event, visibleFields(fields)),
+      tell: (level: "info" | "warn", event: string, fields: Fields) =>
+        log[level](event, visibleFields(fields)),
       count: given.metrics && dialCounter(given.metrics),
-    });
+    };
+    this.pools = new Pools(settings, (backends) => new Pool(backends, around, options), now);
     this.#around = {
       hostname,
       limits,
       bareLineFeeds: settings.bareLineFeeds,
       relay: new Set(settings.relay),
-      transaction: { dial: settings.dial, chunking: settings.bareLineFeeds === "reject" },
+      transaction: {
+        dial: settings.dial,
+        chunking: settings.bareLineFeeds === "reject",
+        pipelining: settings.pipelining,
+      },
       tls,
-      pool: this.pool,
+      pools: this.pools,
       chain: new Chain(settings.plugins, {
         ...given,
         deadlines: settings.deadlines,
+        pools: this.pools.names,
         log: (level, event, fields) => log[level](event, visibleFields(fields)),
       }),
       trusted: new NetworkSet(settings.trusted),
@@ -115,6 +120,7 @@ export class Proxy implements SessionOwner {
       counters: this.counters,
       greeting: reply(220, "", `${hostname} ESMTP Sallyport`),
       user: given.user,
+      routed: given.routed,
       draining: () => this.#draining,
       now,
     };
@@ -123,14 +129,14 @@ export class Proxy implements SessionOwner {
     });
     if (given.metrics === undefined) return;
     registerFigures(given.metrics, this.counters, () => this.sessions);
-    registerStandings(given.metrics, () => this.pool.backends);
+    registerStandings(given.metrics, () => this.pools.backends);
   }
 
   /** Why no mail can be taken now. */
   unready(): string | undefined {
     if (this.#draining) return "the proxy is stopping";
-    if (this.pool.down) return "no backend can be asked";
-    return this.pool.extensions() === undefined ? "no backend has been seen" : undefined;
+    if (this.pools.down) return "no backend can be asked";
+    return this.pools.seen ? undefined : "no backend has been seen";
   }
 
   /** Learns what the backends offer, then listens. A backend that is down is no reason not to start. */
@@ -161,7 +167,7 @@ export class Proxy implements SessionOwner {
     for (const listener of this.#listeners) listener.close();
     this.#entrance.close();
     for (const session of [...this.#sessions]) session.retire();
-    this.pool.drain();
+    this.pools.drain();
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
       this.#checkEmpty();
@@ -190,7 +196,7 @@ export class Proxy implements SessionOwner {
   #probe(): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, 2_000);
-      this.pool.probe(() => {
+      this.pools.probe(() => {
         clearTimeout(timer);
         resolve();
       });
@@ -210,7 +216,7 @@ export class Proxy implements SessionOwner {
 
   /** Where no mail could be taken anyway, clients may be told so at once. */
   get #whenDown(): Refusal | undefined {
-    return this.#settings.whenDown === "refuse" && this.pool.down ? DOWN : undefined;
+    return this.#settings.whenDown === "refuse" && this.pools.down ? DOWN : undefined;
   }
 
   renamed(session: Session, before: Caller): Refusal | undefined {
@@ -232,8 +238,8 @@ export class Proxy implements SessionOwner {
   #tick(): void {
     const now = this.#now = performance.now();
     for (const session of this.#sessions) session.tick(now);
-    this.pool.tick(now);
-    if (this.pool.extensions() === undefined && !this.#draining) this.pool.probe(() => {});
+    this.pools.tick(now);
+    if (!this.#draining) this.pools.seek();
   }
 
   /** For the log at the end. */

@@ -10,8 +10,10 @@ import type { Fate } from "../policy/layer.ts";
 import type { Outcome } from "../policy/observation.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
 import { REVERSE, type ReverseFinding } from "../policy/well_known.ts";
+import type { Destination } from "../backend/pools.ts";
 import type { ClientFacts, ClientName } from "../smtp/client_facts.ts";
 import { type Refusal, STRAY_HEADER } from "../smtp/commands.ts";
+import type { Path } from "../smtp/path.ts";
 import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { Server, type ServerEvent } from "../smtp/server.ts";
 import { Asking } from "./asking.ts";
@@ -22,6 +24,7 @@ import { type Judged, Judging } from "./judging.ts";
 import { messageRefusal } from "./message_fault.ts";
 import { type Incident, outcomeOf, SessionRecord } from "./record.ts";
 import { headerBegins } from "./signature.ts";
+import { destinationOf } from "./routing.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Transaction, type TransactionOwner } from "./transaction.ts";
 
@@ -346,7 +349,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       case "xclient":
         return this.#named(event.facts);
       case "ask":
-        this.#asking = new Asking(this.#around.pool, event.line, (given) => {
+        this.#asking = new Asking(this.#around.pools.default, event.line, (given) => {
           this.#asking = undefined;
           this.answered(
             given ?? this.refusal(451, "3.0", "No mail server can be reached now, try again later"),
@@ -364,11 +367,11 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       this.#helo = event.domain;
       this.#identity = undefined;
       this.#verb = event.verb;
-      const { pool } = this.#around;
-      if (event.verb === "HELO" || pool.extensions() !== undefined) return this.#offer();
+      const behind = this.#around.pools.reach(this.#listener);
+      if (event.verb === "HELO" || behind.extensions() !== undefined) return this.#offer();
       this.#offerBy = this.#around.now() + PATIENCE;
       // The probe may last longer than the patience, and end while another EHLO is being judged.
-      pool.probe(() => this.#event === event && this.#offer());
+      behind.probe(() => this.#event === event && this.#offer());
     }, (refusal) => {
       this.#judging!.heloAnswered(false);
       this.answered(this.#server.refusal(refusal));
@@ -378,8 +381,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #offer(): void {
     this.#offerBy = Infinity;
     if (this.#gone || this.#event?.kind !== "helo") return;
-    const { pool, offers, tls, hostname } = this.#around;
-    const offer = offers.for(pool.extensions(), {
+    const { pools, offers, tls, hostname } = this.#around;
+    const offer = offers.for(pools.reach(this.#listener).extensions(), {
       // Where a trusted host has ended the client's TLS, the client is within TLS already (RFC 3207 §4.2).
       starttls: tls !== undefined && this.#wire.tls === undefined && this.#caller.tls === undefined,
       xclient: this.#caller.mayName,
@@ -394,12 +397,11 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#record.transactionBegins();
     this.#size = 0;
     this.#refusedAs = undefined;
-    const { pool, transaction } = this.#around;
-    this.#transaction = new Transaction(event, pool, this, transaction);
+    const transaction = this.#transaction = new Transaction(event, this, this.#around.transaction);
     this.#judge(
       "mail",
-      (findings) => facts.sending(this.#known(findings), this.#transaction!),
-      () => this.#transaction!.begin(),
+      (findings) => facts.sending(this.#known(findings), transaction),
+      () => transaction.begin(this.#around.transaction.dial === "mail" ? this.#destination() : undefined),
     );
   }
 
@@ -407,7 +409,37 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#judge(
       "rcpt",
       (findings) => facts.addressed(this.#known(findings), this.#transaction!, event.path),
-      () => this.#transaction!.recipient(event),
+      () => this.#address(event),
+    );
+  }
+
+  /** The recipients of one transaction go to one pool. */
+  #address(event: RcptCommand): void {
+    const transaction = this.#transaction!;
+    const to = this.#destination(event.path);
+    if (to === undefined) {
+      return this.answered(
+        this.refusal(451, "3.0", "It cannot be told now where this mail goes, try again later"),
+      );
+    }
+    if (transaction.goTo(to)) return transaction.recipient(event);
+    this.answered(
+      this.refusal(
+        451,
+        "5.3",
+        "This recipient is served elsewhere than the others: send a separate transaction",
+      ),
+      false,
+    );
+  }
+
+  #destination(recipient?: Path): Destination | undefined {
+    const told = () => facts.sending(this.#known(this.#judges().findings("mail")), this.#transaction!);
+    return destinationOf(
+      this.#around,
+      this.#record.transactionId,
+      { listener: this.#listener, user: this.#around.user, recipient, facts: told },
+      this.#judging?.sent,
     );
   }
 
@@ -519,7 +551,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   // ---- the transaction's side ----
 
-  answered(given: Reply): void {
+  /** @param counts false: a refusal that is not the client's fault */
+  answered(given: Reply, counts = true): void {
     const event = this.#event;
     if (event === undefined) return this.broken(new Error("an answer to nothing"));
     this.#event = undefined;
@@ -531,7 +564,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       this.#finish(outcomeOf(given), { reply: given.code });
     }
     if (this.#gone) return event.kind === "end" ? this.#over() : undefined;
-    this.#server.answer(given, this.#around.now());
+    this.#server.answer(given, this.#around.now(), counts);
     if (event.kind === "rcpt") this.#judging?.recipientOver(given.code < 300);
     if (
       this.#transaction !== undefined && (this.#server.phase === "ready" || this.#server.phase === "start")

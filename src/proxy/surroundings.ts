@@ -1,7 +1,7 @@
 /**
  * What all sessions of a proxy share.
  */
-import type { Pool } from "../backend/pool.ts";
+import type { Pools } from "../backend/pools.ts";
 import type { TlsIdentity } from "../net/wire.ts";
 import type { Chain } from "../policy/chain.ts";
 import type { NetworkSet } from "../policy/networks.ts";
@@ -19,7 +19,7 @@ export interface Surroundings {
   readonly relay: ReadonlySet<string>;
   readonly transaction: TransactionOptions;
   readonly tls: TlsIdentity | undefined;
-  readonly pool: Pool;
+  readonly pools: Pools;
   readonly chain: Chain;
   readonly offers: Offers;
   /** Hosts that are believed when they say for whom they speak. */
@@ -29,6 +29,8 @@ export interface Surroundings {
   readonly greeting: Reply;
   /** Whom every client is taken for; only `explain` and tests say so. */
   readonly user: string | undefined;
+  /** Told of each recipient's pool, and of who has chosen it; undefined: nothing has, so it is the default one. */
+  readonly routed: ((pool: string, by: string | undefined) => void) | undefined;
   /** True: sessions end as soon as they carry no transaction. */
   draining(): boolean;
   /** Milliseconds that only ever grow, in steps of a tick: for deadlines. */

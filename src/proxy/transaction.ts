@@ -11,6 +11,7 @@ import type { Request, Taker } from "../backend/attempt.ts";
 import { isForwarded } from "../backend/handshake.ts";
 import { forwardLines, type Identity } from "../backend/identity.ts";
 import type { Pool } from "../backend/pool.ts";
+import type { Destination } from "../backend/pools.ts";
 import type { Step } from "../smtp/client.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { asksBinary } from "../smtp/parameters.ts";
@@ -45,6 +46,8 @@ export interface TransactionOptions {
   readonly dial: "mail" | "rcpt";
   /** False: messages sent with BDAT go on as DATA even where the backend has CHUNKING. */
   readonly chunking: boolean;
+  /** False: each command waits for the reply to the one before, whatever the backend offers. */
+  readonly pipelining: boolean;
 }
 
 const MAIL_TAKEN = reply(250, "1.0", "Ok");
@@ -67,7 +70,8 @@ export class Transaction implements Taker, Holder {
   backend: string | undefined;
   /** Set once the backend has said 2yz to the end of data. */
   delivered = false;
-  readonly #pool: Pool;
+  /** Where it goes; undefined until a recipient has said it. */
+  #destination: Destination | undefined;
   readonly #owner: TransactionOwner;
   readonly #options: TransactionOptions;
   #asked: Asked | undefined;
@@ -78,6 +82,9 @@ export class Transaction implements Taker, Holder {
   /** On this connection the backend has answered this transaction something. */
   #heard = false;
   readonly #spent = new Set<Backend>();
+  /** Commands of the envelope that went out in the last write, and whether on this connection it ever was several. */
+  #group = 0;
+  #ahead = false;
   /** Commands in flight, and those to send when it is their turn. */
   readonly #sent: Sent[] = [];
   readonly #script: { readonly sent: Sent; readonly line: string }[] = [];
@@ -92,9 +99,8 @@ export class Transaction implements Taker, Holder {
   /** The transaction cannot succeed any more. */
   #failed: Reply | undefined;
 
-  constructor(mail: MailCommand, pool: Pool, owner: TransactionOwner, options: TransactionOptions) {
+  constructor(mail: MailCommand, owner: TransactionOwner, options: TransactionOptions) {
     this.mail = mail;
-    this.#pool = pool;
     this.#owner = owner;
     this.#options = options;
   }
@@ -104,13 +110,42 @@ export class Transaction implements Taker, Holder {
     return this.#endSent && this.#asked === "end";
   }
 
+  /** The name of the pool that it goes to. */
+  get pool(): string | undefined {
+    return this.#destination?.name;
+  }
+
+  get #pool(): Pool {
+    return this.#destination!.pool;
+  }
+
   // ---- asked by the session ----
 
-  /** MAIL. */
-  begin(): void {
+  /**
+   * MAIL.
+   * @param to where it goes, as far as is known now; undefined: MAIL commits to nothing, and a recipient will tell
+   */
+  begin(to: Destination | undefined): void {
     this.#asked = "mail";
-    if (this.#options.dial === "mail") this.#dial(false);
-    else this.#answer(MAIL_TAKEN);
+    if (to === undefined) return this.#answer(MAIL_TAKEN);
+    this.goTo(to);
+    this.#dial(false);
+  }
+
+  /**
+   * Says where the next recipient goes. While nobody has been accepted the whole transaction goes there.
+   * @returns false where it goes elsewhere already
+   */
+  goTo(to: Destination): boolean {
+    if (this.#destination?.name === to.name) return true;
+    if (this.accepted.length > 0) return false;
+    this.#giveBack();
+    this.#destination?.leave();
+    this.#destination = to;
+    this.#denied = undefined;
+    this.#spent.clear();
+    to.enter();
+    return true;
   }
 
   recipient(rcpt: RcptCommand): void {
@@ -171,6 +206,11 @@ export class Transaction implements Taker, Holder {
     this.#request?.cancel();
     this.#request = undefined;
     this.#script.length = 0;
+    this.#giveBack();
+    this.#destination?.leave();
+  }
+
+  #giveBack(): void {
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection === undefined) return;
@@ -193,7 +233,7 @@ export class Transaction implements Taker, Holder {
     this.#request = undefined;
     this.#connection = connection;
     this.backend = connection.backend.name;
-    this.#heard = false;
+    this.#heard = this.#ahead = false;
     connection.holder = this;
     if (!fits(this.mail, this.accepted, this.#rcpt, connection.extensions)) {
       this.#pool.release(connection);
@@ -270,12 +310,20 @@ export class Transaction implements Taker, Holder {
     if (step === "end") return this.#ended(connection, given);
     if (step === "chunk") return this.#chunkReplied(connection, given);
     const sent = this.#sent.shift()!;
-    if (sent.told) {
-      // What XFORWARD says is for the backend's log alone.
-      if (given.code >= 300 && step !== "xforward") this.#spoil(sent.step, given);
-    } else if (step === "data") return this.#dataReplied(connection, given);
-    else return this.#envelopeReplied(step, connection, given);
-    this.#play(connection);
+    if (step === "data") return this.#dataReplied(connection, given);
+    // What XFORWARD says is for the backend's log alone.
+    if (sent.told && given.code >= 300 && step !== "xforward") this.#spoil(step, given);
+    // Of several that went out together the last is the client's: it hears of it when all are answered.
+    if (this.#sent.length > 0) return;
+    if (this.#group > 1 && !connection.quiet) return this.#unasked(connection, step);
+    if (sent.told || this.#spoilt !== undefined) this.#play(connection);
+    else this.#envelopeReplied(step, connection, given);
+  }
+
+  /** More was said than was asked: whose answer is whose is not known any more. */
+  #unasked(connection: Connection, step: Step): void {
+    this.#pool.discard(connection);
+    this.#left({ why: "unasked", step, detail: `${connection.backend.name}: more replies than commands` });
   }
 
   drained(): void {
@@ -342,17 +390,29 @@ export class Transaction implements Taker, Holder {
   }
 
   /**
-   * Sends the next command of the script; at its end DATA or the chunk, if asked. One at a time: a backend that
-   * replies once too often can then be caught at it, instead of lending one recipient the answer to another.
+   * Sends what is left of the script in one write, or one command of it; at its end DATA or the chunk, if asked.
+   *
+   * A backend that replies once too often would lend one recipient the answer to another. Among commands sent one at a
+   * time it is caught at it, since a reply that came before its command is nobody's. Among several it is caught when
+   * they are all answered and something is left unread; and if that comes later still, at DATA, whose 354 is no answer
+   * to anything else.
    */
   #play(connection: Connection): void {
-    const next = this.#script.shift();
-    if (next === undefined) this.#envelopeDone(connection);
-    else {
-      this.#sent.push(next.sent);
-      connection.send(next.sent.step, next.line);
+    const group = this.#script.splice(0, this.#goesAhead(connection) ? this.#script.length : 1);
+    this.#group = group.length;
+    if (group.length > 1) this.#ahead = true;
+    if (group.length === 0) this.#envelopeDone(connection);
+    for (const { sent, line } of group) {
+      this.#sent.push(sent);
+      connection.send(sent.step, line);
     }
     connection.flush();
+  }
+
+  /** A message that travels by BDAT has no 354 to tell a reply too many from the one that is due. */
+  #goesAhead({ extensions }: Connection): boolean {
+    return this.#options.pipelining && extensions.has("PIPELINING") && this.#asked !== "chunk" &&
+      !asksBinary(this.mail.parameters);
   }
 
   /** Everything of the envelope is answered: what was asked beyond it can go on. */
@@ -368,12 +428,14 @@ export class Transaction implements Taker, Holder {
   }
 
   #chunking({ extensions }: Connection): boolean {
-    return extensions.has("CHUNKING") && (this.#options.chunking || asksBinary(this.mail.parameters));
+    return extensions.has("CHUNKING") && !this.#ahead &&
+      (this.#options.chunking || asksBinary(this.mail.parameters));
   }
 
   /** A repeated command was refused, though the client believes it accepted. */
   #spoil(step: Step, reply: Reply): void {
     this.#script.length = 0;
+    if (this.#spoilt !== undefined) return;
     // MAIL that the proxy answered itself: its refusal is the recipient's.
     this.#spoilt = step === "mail" ? reply : this.#backendFault();
     if (this.accepted.length > 0) this.#failed = this.#backendFault();

@@ -208,8 +208,11 @@ export class Server {
     );
   }
 
-  /** Replies to the event that waits. A 421 ends the session. */
-  answer(given: Reply, now: number): void {
+  /**
+   * Replies to the event that waits. A 421 ends the session.
+   * @param counts false: a refusal is not counted against the client
+   */
+  answer(given: Reply, now: number, counts = true): void {
     const pending = this.#pending;
     const command = this.#waiting;
     this.#settle(now);
@@ -228,6 +231,7 @@ export class Server {
     const positive = given.code < 400;
     if (pending === "end" || (pending === "chunk end" && !positive)) this.dropTransaction();
     else if (positive) this.#proceed(pending!, command, given);
+    if (!counts) return;
     if (pending === "rcpt" && given.code >= 500) this.conduct.refusedRecipients++;
     if (pending === "rcpt" && !positive) this.#count(this.#tally.refusedRecipient());
     else if (positive && (pending === "ask" || (pending === "chunk end" && this.#emptyChunk))) {

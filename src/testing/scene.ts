@@ -4,7 +4,8 @@
  */
 import { backendTls } from "../backend/backend_tls.ts";
 import { Pool } from "../backend/pool.ts";
-import type { TlsFacts } from "../net/wire.ts";
+import { Pools } from "../backend/pools.ts";
+import type { Endpoint, TlsFacts } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
 import type { Asked, Deadlines, Effects } from "../policy/engine.ts";
 import { Metrics } from "../policy/metrics.ts";
@@ -23,6 +24,7 @@ import { Counters, type Fields, visibleFields } from "../proxy/journal.ts";
 import { Offers } from "../proxy/offer.ts";
 import type { Session } from "../proxy/session.ts";
 import type { Surroundings } from "../proxy/surroundings.ts";
+import type { Extensions } from "../smtp/extensions.ts";
 import type { Limits } from "../smtp/limits.ts";
 import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { FakeBackend } from "./backend.ts";
@@ -51,13 +53,19 @@ export interface SceneOptions {
   readonly balance?: Settings["balance"] | undefined;
   readonly bareLineFeeds?: Settings["bareLineFeeds"] | undefined;
   readonly dial?: Settings["dial"] | undefined;
+  readonly pipelining?: boolean | undefined;
   readonly relay?: Settings["relay"] | undefined;
   /** STARTTLS is offered. */
   readonly tls?: boolean | undefined;
   /** Their names, one unless given; each offers what `extensions` says. */
   readonly backends?: readonly (string | Omit<BackendAddress, "endpoint">)[] | undefined;
+  /** More pools of them, by name. */
+  readonly pools?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly routes?: Settings["routes"] | undefined;
   /** Lines of the backends' EHLO replies. */
   readonly extensions?: readonly string[] | undefined;
+  /** Those of single backends, by name. */
+  readonly extensionsOf?: Readonly<Record<string, readonly string[]>> | undefined;
   /** No backend has been seen yet, so the first EHLO makes the proxy look. */
   readonly unseen?: boolean | undefined;
   /** Refuses the client at once. */
@@ -101,7 +109,7 @@ export class Scene {
   readonly events = new FakeEvents();
   readonly timers: FakeTimers;
   readonly network = new FakeNetwork(this.events);
-  readonly pool: Pool;
+  readonly pools: Pools;
   readonly counters = new Counters();
   readonly metrics = new Metrics();
   readonly log: Entry[] = [];
@@ -111,8 +119,8 @@ export class Scene {
   readonly clients: FakeClient[] = [];
   /** How a dial is answered; by default the backend is there. */
   onDial: (dial: FakeDial, name: string) => void = (dial, name) =>
-    this.accept(dial, name).greet(this.#extensions);
-  readonly #extensions: readonly string[];
+    this.accept(dial, name).greet(this.#extensionsOf(name));
+  readonly #options: SceneOptions;
   readonly #around: Surroundings;
   readonly #from: string;
   readonly #listener: string;
@@ -122,8 +130,8 @@ export class Scene {
   /** Its clock is that of `timers`. */
   constructor(options: SceneOptions = {}, timers: FakeTimers = new FakeTimers()) {
     this.timers = timers;
-    this.#extensions = options.extensions ?? EXTENSIONS;
-    this.pool = this.#makePool(options);
+    this.#options = options;
+    this.pools = this.#makePools(options);
     this.#around = this.#makeSurroundings(options);
     this.#from = options.client ?? "203.0.113.7";
     this.#listener = options.listener ?? "192.0.2.25:25";
@@ -138,36 +146,54 @@ export class Scene {
     return this.#around.chain;
   }
 
-  #makePool(options: SceneOptions): Pool {
-    const { backends = ["backend"], times, reuse, health, unseen, hostname = "mx.example" } = options;
+  #extensionsOf(name: string): readonly string[] {
+    return this.#options.extensionsOf?.[name] ?? this.#options.extensions ?? EXTENSIONS;
+  }
+
+  #makePools(options: SceneOptions): Pools {
+    const { backends = ["backend"], pools = {}, routes = [], plugins = [], unseen } = options;
     const around = {
       network: this.network,
-      hostname,
-      times: { ...DEFAULTS.times, ...times },
+      hostname: options.hostname ?? "mx.example",
+      times: { ...DEFAULTS.times, ...options.times },
       tls: backendTls(),
       now: () => this.now,
     };
-    const known = new Map(this.#extensions.map((line) => {
-      const [keyword, ...rest] = line.split(" ");
-      return [keyword!, rest.join(" ")] as const;
-    }));
-    const all = backends.map((each, i) => {
-      const endpoint = { host: `198.51.100.${i + 1}`, port: 25 };
-      return typeof each === "string" ? { ...BACKEND_DEFAULTS, name: each, endpoint } : { ...each, endpoint };
-    });
-    const pool = new Pool(all, around, {
-      reuse: { ...DEFAULTS.reuse, ...reuse },
-      balance: options.balance ?? DEFAULTS.balance,
-      health: { ...DEFAULTS.health, interval: Infinity, pause: Infinity, hedge: Infinity, ...health },
-      random: () => 0,
-      tell: (level, event, fields) => void this.log.push({ level, event, fields: visibleFields(fields) }),
-    });
-    if (!unseen) { for (const backend of pool.backends) backend.extensions = known; }
-    this.network.onDial = (dial) => {
-      const backend = all.find(({ endpoint }) => endpoint === dial.endpoint)!;
-      this.onDial(dial, backend.name);
+    const names = new Map<Endpoint, string>();
+    let host = 0;
+    const address = (given: string | Omit<BackendAddress, "endpoint">): BackendAddress => {
+      const endpoint = { host: `198.51.100.${++host}`, port: 25 };
+      return typeof given === "string"
+        ? { ...BACKEND_DEFAULTS, name: given, endpoint }
+        : { ...given, endpoint };
     };
-    return pool;
+    const make = (addresses: readonly BackendAddress[]) => {
+      const pool = new Pool(addresses, around, {
+        reuse: { ...DEFAULTS.reuse, ...options.reuse },
+        balance: options.balance ?? DEFAULTS.balance,
+        health: {
+          ...DEFAULTS.health,
+          interval: Infinity,
+          pause: Infinity,
+          hedge: Infinity,
+          ...options.health,
+        },
+        random: () => 0,
+        tell: (level, event, fields) => void this.log.push({ level, event, fields: visibleFields(fields) }),
+      });
+      for (const backend of pool.backends) {
+        names.set(backend.endpoint, backend.address.name);
+        if (!unseen && known.has(backend.address)) {
+          backend.extensions = keywords(this.#extensionsOf(backend.address.name));
+        }
+      }
+      return pool;
+    };
+    this.network.onDial = (dial) => this.onDial(dial, names.get(dial.endpoint)!);
+    const named = Object.entries(pools).map(([name, all]) => [name, all.map(address)] as const);
+    const settings = { backends: backends.map(address), pools: Object.fromEntries(named), routes, plugins };
+    const known = new Set([...settings.backends, ...named.flatMap(([, all]) => all)]);
+    return new Pools(settings, make, () => this.now);
   }
 
   #makeSurroundings(options: SceneOptions): Surroundings {
@@ -182,13 +208,14 @@ export class Scene {
       limits,
       bareLineFeeds,
       relay,
-      transaction: { dial, chunking: bareLineFeeds === "reject" },
+      transaction: { dial, chunking: bareLineFeeds === "reject", pipelining: options.pipelining ?? true },
       tls: options.tls ? { cert: "", key: "" } : undefined,
-      pool: this.pool,
+      pools: this.pools,
       chain: new Chain(options.plugins ?? [], {
         effects: options.effects ?? {},
         deadlines: options.deadlines ?? DEFAULTS.deadlines,
         metrics: this.metrics,
+        pools: this.pools.names,
         after: (ms, callback) => this.timers.after(ms, callback),
         clock: () => this.now,
         log: (level, event, fields) => note(level, event, visibleFields(fields)),
@@ -203,6 +230,7 @@ export class Scene {
       counters: this.counters,
       greeting: reply(220, "", `${hostname} ${greeting}`),
       user: options.user,
+      routed: undefined,
       draining: () => this.#draining,
       now: () => this.now,
     };
@@ -299,7 +327,7 @@ export class Scene {
       const tick = this.now - start < LONG ? TICK : LONG_TICK;
       const fired = this.timers.advance(Math.min(tick, end - this.now));
       for (const { over, session } of this.clients) if (!over) session.tick(this.now);
-      this.pool.tick(this.now);
+      this.pools.tick(this.now);
       this.settle();
       if (fired) await this.rest();
     }
@@ -310,6 +338,14 @@ export class Scene {
   drain(): void {
     this.#draining = true;
     for (const { over, session } of this.clients) if (!over) session.retire();
-    this.pool.drain();
+    this.pools.drain();
   }
+}
+
+/** What an EHLO reply of these lines offers. */
+function keywords(lines: readonly string[]): Extensions {
+  return new Map(lines.map((line) => {
+    const [keyword, ...rest] = line.split(" ");
+    return [keyword!, rest.join(" ")] as const;
+  }));
 }

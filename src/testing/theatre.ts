@@ -69,6 +69,10 @@ export class Theatre {
       greeting: "ESMTP Sallyport",
       listener: settings.listen[0]?.name,
       backends: settings.backends.map(({ name }) => name),
+      pools: Object.fromEntries(
+        Object.entries(settings.pools).map(([name, backends]) => [name, backends.map(({ name }) => name)]),
+      ),
+      routes: settings.routes,
       tls: options.tls ?? settings.tls !== undefined,
       effects: this.#effects(),
       asked: (asked) => void this.#asked.push(asked),

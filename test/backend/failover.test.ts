@@ -4,9 +4,10 @@
  */
 import { describe, expect } from "bun:test";
 import { dialogue, type DialogueOptions } from "../support/dialogue.ts";
-import { GREETED } from "../support/dialogue_parts.ts";
+import { GREETED, leg } from "../support/dialogue_parts.ts";
 
 const AB: DialogueOptions = { backends: ["a", "b"] };
+const ONE_BY_ONE: DialogueOptions = { ...AB, pipelining: false };
 const FAILED = "S: 451 4.3.0 The mail server behind this one failed, try again later [ref]";
 
 /** The transaction on backend a, up to two recipients. */
@@ -25,15 +26,15 @@ const ON_A = `${GREETED}
      < 251 2.1.5 a takes her
   S: 251 2.1.5 a takes her`;
 
-/** The envelope so far, said again to b. */
-const AGAIN_ON_B = `
-     > <connect b>
-     > MAIL FROM:<a@client.example>
-     < 250 2.1.0 Ok
-     > RCPT TO:<b@mx.example>
-     < 250 2.1.5 Ok
-     > RCPT TO:<c@mx.example> NOTIFY=NEVER
-     < 250 2.1.5 Ok`;
+/** The envelope so far, said again to b, and what else is asked. */
+function againOnB(together: boolean, ...more: [command: string, reply: string][]): string {
+  return "     > <connect b>\n" + leg(together, [
+    ["MAIL FROM:<a@client.example>", "250 2.1.0 Ok"],
+    ["RCPT TO:<b@mx.example>", "250 2.1.5 Ok"],
+    ["RCPT TO:<c@mx.example> NOTIFY=NEVER", "250 2.1.5 Ok"],
+    ...more,
+  ]);
+}
 
 const MESSAGE = `
   C: x
@@ -64,52 +65,53 @@ for (const [name, loss] of LOSSES) {
          < 250 2.1.0 b takes it
       S: 250 2.1.0 b takes it`,
     );
-    dialogue(
-      "at RCPT, the other one gets the envelope so far",
-      AB,
-      `${ON_A}
+    for (const [together, options] of [[true, AB], [false, ONE_BY_ONE]] as const) {
+      const how = together ? "in one write" : "command by command";
+      dialogue(
+        `at RCPT, the other one gets the envelope so far, ${how}`,
+        options,
+        `${ON_A}
       C: RCPT TO:<d@mx.example>
          > RCPT TO:<d@mx.example>
          ${loss}
-         ${AGAIN_ON_B}
-         > RCPT TO:<d@mx.example>
-         < 550 5.1.1 b does not know him
+         ${againOnB(together, ["RCPT TO:<d@mx.example>", "550 5.1.1 b does not know him"])}
       S: 550 5.1.1 b does not know him
       C: DATA
          > DATA
          < 354 Go ahead
       S: 354 Go ahead
       ${MESSAGE}`,
-    );
-    dialogue(
-      "at DATA",
-      AB,
-      `${ON_A}
+      );
+      dialogue(
+        `at DATA, the same, ${how}`,
+        options,
+        `${ON_A}
       C: DATA
          > DATA
          ${loss}
-         ${AGAIN_ON_B}
+         ${againOnB(together)}
          > DATA
          < 354 Go ahead
       S: 354 Go ahead
       ${MESSAGE}`,
-    );
-    dialogue(
-      "between two commands",
-      AB,
-      `${ON_A}
+      );
+      dialogue(
+        `between two commands, the same, ${how}`,
+        options,
+        `${ON_A}
       (meanwhile)
          ${loss}
       (then)
       C: DATA
-         ${AGAIN_ON_B}
+         ${againOnB(together)}
          > DATA
          < 354 Go ahead
       S: 354 Go ahead
       ${MESSAGE}`,
-    );
+      );
+    }
     dialogue(
-      "at the first chunk",
+      "at the first chunk, command by command: it could not be told later that a reply was one too many",
       AB,
       `${ON_A}
       (meanwhile)
@@ -117,7 +119,7 @@ for (const [name, loss] of LOSSES) {
       (then)
       C: BDAT 2 LAST
       C:
-         ${AGAIN_ON_B}
+         ${againOnB(false)}
          > BDAT 1
          > ␍¬
          < 250 2.0.0 Got it
@@ -179,7 +181,7 @@ for (const [name, loss] of LOSSES) {
     );
     dialogue(
       "at both, one after the other: 451, and the session goes on",
-      AB,
+      ONE_BY_ONE,
       `${ON_A}
       C: RCPT TO:<d@mx.example>
          > RCPT TO:<d@mx.example>
@@ -225,7 +227,7 @@ describe("the end of data is sent once only:", () => {
 describe("the envelope repeated is not believed blindly:", () => {
   dialogue(
     "a recipient that the other backend refuses makes the transaction fail for now",
-    AB,
+    ONE_BY_ONE,
     `${ON_A}
     C: DATA
        > DATA
@@ -246,7 +248,7 @@ describe("the envelope repeated is not believed blindly:", () => {
   );
   dialogue(
     "so does a sender",
-    { ...AB, notPipelined: "DATA is refused" },
+    { ...ONE_BY_ONE, notPipelined: "DATA is refused" },
     `${ON_A}
     C: RCPT TO:<d@mx.example>
        > RCPT TO:<d@mx.example>
@@ -258,6 +260,67 @@ describe("the envelope repeated is not believed blindly:", () => {
     ${FAILED}
     C: DATA
     ${FAILED}`,
+  );
+  dialogue(
+    "the same where it was repeated in one write: what follows the refusal is nobody's answer",
+    AB,
+    `${ON_A}
+    C: DATA
+       > DATA
+       < <close>
+       > <connect b>
+       ${
+      leg(true, [
+        ["MAIL FROM:<a@client.example>", "250 2.1.0 Ok"],
+        ["RCPT TO:<b@mx.example>", "550 5.1.1 b does not know him"],
+        ["RCPT TO:<c@mx.example> NOTIFY=NEVER", "250 2.1.5 Ok"],
+      ])
+    }
+       > QUIT
+    ${FAILED}
+    (then)
+    C: DATA
+    ${FAILED}`,
+  );
+  dialogue(
+    "a sender refused, in one write: 451 for the recipient that was asked with it",
+    { ...AB, notPipelined: "DATA is refused" },
+    `${ON_A}
+    C: RCPT TO:<d@mx.example>
+       > RCPT TO:<d@mx.example>
+       < <close>
+       > <connect b>
+       ${
+      leg(true, [
+        ["MAIL FROM:<a@client.example>", "550 5.7.1 not from there"],
+        ["RCPT TO:<b@mx.example>", "503 5.5.1 MAIL first"],
+        ["RCPT TO:<c@mx.example> NOTIFY=NEVER", "503 5.5.1 MAIL first"],
+        ["RCPT TO:<d@mx.example>", "503 5.5.1 MAIL first"],
+      ])
+    }
+       > QUIT
+    ${FAILED}
+    C: DATA
+    ${FAILED}`,
+  );
+  dialogue(
+    "lost within the write at the other one too: 451, and the session goes on",
+    AB,
+    `${ON_A}
+    C: RCPT TO:<d@mx.example>
+       > RCPT TO:<d@mx.example>
+       < <close>
+       > <connect b>
+       > MAIL FROM:<a@client.example>
+       > RCPT TO:<b@mx.example>
+       > RCPT TO:<c@mx.example> NOTIFY=NEVER
+       > RCPT TO:<d@mx.example>
+       < 250 2.1.0 Ok
+       < <close>
+    ${FAILED}
+    (then)
+    C: RSET
+    S: 250 2.0.0 Ok`,
   );
   dialogue(
     "a backend that lacks what the envelope needs is passed over",

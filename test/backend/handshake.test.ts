@@ -41,7 +41,7 @@ describe("a backend is dialled for the first command that needs one:", () => {
   );
   dialogue(
     "and then the reply to MAIL is that of the first recipient",
-    { dial: "rcpt" },
+    { dial: "rcpt", pipelining: false },
     `${GREETED}
     C: MAIL FROM:<a@client.example>
     S: 250 2.1.0 Ok
@@ -59,6 +59,30 @@ describe("a backend is dialled for the first command that needs one:", () => {
     S: 250 2.1.5 Ok
     ${OPENED + DELIVERED}`,
   );
+  for (const reply of ["503 5.5.1 MAIL first", "550 5.1.1 who?", "451 4.3.0 not now", "250 2.1.5 Ok"]) {
+    dialogue(
+      `the same where RCPT went with it, and was answered ${reply}`,
+      { dial: "rcpt" },
+      `${GREETED}
+      C: MAIL FROM:<a@client.example>
+      S: 250 2.1.0 Ok
+      C: RCPT TO:<b@mx.example>
+         > MAIL FROM:<a@client.example>
+         > RCPT TO:<b@mx.example>
+         < 550 5.7.1 not from there
+         < ${reply}
+         > QUIT
+      S: 550 5.7.1 not from there
+      (then)
+      C: RCPT TO:<c@mx.example>
+         > MAIL FROM:<a@client.example>
+         > RCPT TO:<c@mx.example>
+         < 250 2.1.0 Ok
+         < 250 2.1.5 Ok
+      S: 250 2.1.5 Ok
+      ${OPENED + DELIVERED}`,
+    );
+  }
 });
 
 describe("what a backend says of itself:", () => {
@@ -151,8 +175,8 @@ describe("a backend that is no use is a 451 for the recipient, and the client's 
       (then)
       C: RCPT TO:<b@mx.example>
          > MAIL FROM:<a@client.example>
-         < 250 2.1.0 Ok
          > RCPT TO:<b@mx.example>
+         < 250 2.1.0 Ok
          < 250 2.1.5 Ok
       S: 250 2.1.5 Ok`,
     );
@@ -231,7 +255,7 @@ test("two clients that come at once make the proxy look once", async () => {
   scene.network.onDial = (dial) => void dials.push(dial);
   scene.send("EHLO one.example\r\n");
   let told = false;
-  scene.pool.probe(() => (told = true));
+  scene.pools.probe(() => (told = true));
   scene.settle();
   expect(dials.length).toBe(1);
   dials[0]!.refuse();

@@ -50,6 +50,33 @@ describe("check shows", () => {
     ) expect(shown).toContain(line);
   });
 
+  test("pools and routes, and nothing of them where there are none", () => {
+    const { settings } = definePolicy({
+      hostname: "mx.example",
+      listen: ["127.0.0.1:25"],
+      backends: ["b.example:25"],
+      pools: { a: ["10.0.0.1:25", "10.0.0.2:25"] },
+      routes: [
+        { listener: "127.0.0.1:25", domain: ["a.example", "*.a.example"], pool: "a" },
+        { user: "ann", pool: () => undefined },
+        {
+          pool: function byWeekday() {
+            return "a";
+          },
+        },
+      ],
+    });
+    const shown = report(settings).map((line) => line.trim().replace(/ +/, " "));
+    const from = shown.indexOf("pools.a 10.0.0.1:25, 10.0.0.2:25");
+    expect(shown.slice(from + 1, from + 5)).toEqual([
+      "routes[0] listener 127.0.0.1:25, domain a.example or *.a.example: to pool a",
+      "routes[1] user ann: as a function says",
+      "routes[2] all the rest: as the function byWeekday says",
+      "otherwise to pool default",
+    ]);
+    expect(lines([]).filter((line) => /pools|routes|otherwise/.test(line))).toEqual([]);
+  });
+
   test("who is asked at each stage, in order", () => {
     expect(lines([size, names]).slice(-6).map((line) => line.trim().replace(/ +/, " "))).toEqual([
       "connect nobody is asked",

@@ -12,8 +12,8 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "sallyport-explain-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Runs it on a policy with these rules. */
-async function explain(rules: string, options: readonly string[], store = "memory:") {
+/** Runs it on a policy with these rules, and settings besides. */
+async function explain(rules: string, options: readonly string[], store = "memory:", settings = "") {
   const path = join(folder, "policy.ts");
   const from = JSON.stringify(join(ROOT, "src/mod.ts"));
   writeFileSync(
@@ -26,6 +26,7 @@ async function explain(rules: string, options: readonly string[], store = "memor
       backends: ["127.0.0.1:10025"],
       store: ${JSON.stringify(store)},
       plugins: [${rules}],
+      ${settings}
     });`,
   );
   const command = [process.execPath, join(ROOT, "src/main.ts"), "explain", path, ...options];
@@ -56,6 +57,22 @@ test("a refusal that is held: who said it, when the client hears it, and that no
   expect(stdout).toContain("      zone: bl.example\n");
   expect(stdout).toMatch(/C: RCPT TO:<c@d\.example>\nS: 550 5\.7\.1 Listed \[ref [0-9A-Z]{10}\]\n/);
   expect(stdout).toEndWith("Nothing would have been delivered.\n");
+});
+
+test("the pool of each recipient, and who has chosen it", async () => {
+  const pools =
+    `pools: { a: ["10.0.0.1:25"], b: ["10.0.0.2:25"] }, routes: [{ domain: "d.example", pool: "a" }],`;
+  const router = `definePlugin("router", () => ({
+    onError: "pass",
+    rcpt: ({ forwardPath }) => forwardPath.localPart === "b" ? s.route("b") : undefined,
+  }))()`;
+  const said = [...SESSION, "--offline", "--to", "e@other.example", "--to", "b@d.example"];
+  const { stdout } = await explain(router, said, "memory:", pools);
+  expect(stdout).toContain("C: RCPT TO:<c@d.example>\n");
+  expect(stdout).toMatch(/ {3}to pool a \(routes\[0\]\)\nS: 250 /);
+  expect(stdout).toMatch(/ {3}to pool default \(no route holds\)\nS: 451 4\.5\.3 /);
+  expect(stdout).toMatch(/ {6}routes to pool b\n {3}to pool b \(router\)\nS: 451 4\.5\.3 /);
+  expect(stdout).toEndWith("Delivered to <c@d.example>.\n");
 });
 
 test("nobody waits for what the client would wait for", async () => {

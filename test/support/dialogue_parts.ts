@@ -36,11 +36,22 @@ export const ADDRESSED_LATE = `
   S: 250 2.1.0 Ok
   C: RCPT TO:<b@mx.example>
      > MAIL FROM:<a@client.example>
-     < 250 2.1.0 Ok
      > RCPT TO:<b@mx.example>
+     < 250 2.1.0 Ok
      < 250 2.1.5 Ok
   S: 250 2.1.5 Ok
 `;
+
+/** Commands to a backend and its replies: all commands first where they go together, otherwise each with its reply. */
+export function leg(
+  together: boolean,
+  pairs: readonly (readonly [command: string, reply: string])[],
+): string {
+  const lines = together
+    ? [...pairs.map(([command]) => `> ${command}`), ...pairs.map(([, reply]) => `< ${reply}`)]
+    : pairs.flatMap(([command, reply]) => [`> ${command}`, `< ${reply}`]);
+  return lines.map((line) => `     ${line}\n`).join("");
+}
 
 /** From phase "rcpt" into the message. */
 export const OPENED = `

@@ -63,7 +63,8 @@ describe("a transcript that does not come true", () => {
       await wrong([], leg),
       `
   - 9     > MAIL FROM:<other@client.example>
-  +       > MAIL FROM:<a@client.example>`,
+  +       > MAIL FROM:<a@client.example>
+  +       > RCPT TO:<b@mx.example>`,
     );
   });
 

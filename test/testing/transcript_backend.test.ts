@@ -67,18 +67,17 @@ describe("the backend", () => {
       C: RCPT TO:<b@mx.example>
          > <connect>
          > MAIL FROM:<a@client.example>
-         < 250 2.1.0 Ok
          > RCPT TO:<b@mx.example>
+         < 250 2.1.0 Ok
          < 250 2.1.5 Hm
       S: 250 2.1.5 Hm
       C: BDAT 3 LAST
       C: x
-         > BDAT 18
+         > DATA
+         < 354 Go ahead
          > X-Counted: yes
-         > x␍¬
-         < 250 Ok
-         > BDAT 1 LAST
-         > ␊¬
+         > x
+         > .
          < 250 2.0.0 Kept
       S: 250 2.0.0 Kept`,
     );
