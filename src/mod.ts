@@ -15,6 +15,8 @@ export {
   note,
   type Opinion,
   rollback,
+  route,
+  type RouteTarget,
   score,
 } from "./policy/action.ts";
 export {

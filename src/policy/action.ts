@@ -18,7 +18,11 @@ export type Action =
   | { readonly kind: "note"; readonly name: string; readonly value: string | number | boolean }
   | { readonly kind: "finding"; readonly key: FindingKey<unknown>; readonly value: unknown }
   | { readonly kind: "score"; readonly points: number; readonly reason: string }
+  | { readonly kind: "route"; readonly to: RouteTarget }
   | { readonly kind: "commit" | "rollback" | "afterwards"; readonly effect: Effect };
+
+/** Where mail goes: a pool of the settings by its name, or a mail server. */
+export type RouteTarget = string | { readonly host: string; readonly port: number };
 
 /** What a handler returns: nothing where it has no opinion, a verdict, an action, or several of them. */
 export type Opinion = Verdict | Action | readonly (Verdict | Action | undefined)[] | undefined | void;
@@ -57,6 +61,18 @@ export function score(points: number, reason: string): Action {
 }
 
 /**
+ * Says where the mail goes.
+ * @param to a pool of the settings by its name, or a mail server
+ * @throws TypeError naming what was given and what is allowed
+ */
+export function route(to: RouteTarget): Action {
+  if (!isTarget(to)) {
+    throw wrong("a route", "target", to, "the name of a pool, or { host, port }");
+  }
+  return { kind: "route", to };
+}
+
+/**
  * Does something once the mail at hand is taken: when the backend has said 2yz to the message (to one of the session's,
  * where the stage is `connect` or `helo`), and never otherwise.
  */
@@ -82,6 +98,7 @@ const ACTIONS = new Set<unknown>([
   "note",
   "finding",
   "score",
+  "route",
   "commit",
   "rollback",
   "afterwards",
@@ -100,9 +117,18 @@ function isAction(given: unknown): given is Action {
       return typeof action["key"] === "object" && action["key"] !== null;
     case "score":
       return Number.isFinite(action["points"]) && typeof action["reason"] === "string";
+    case "route":
+      return isTarget(action["to"]);
     default:
       return typeof action["effect"] === "function";
   }
+}
+
+function isTarget(given: unknown): given is RouteTarget {
+  if (typeof given === "string") return given !== "";
+  const { host, port } = (given ?? {}) as Record<string, unknown>;
+  return typeof host === "string" && host !== "" && Number.isInteger(port) &&
+    (port as number) >= 1 && (port as number) <= 65_535;
 }
 
 /** What a handler returned, one by one; undefined where it holds what is neither verdict nor action. */

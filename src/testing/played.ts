@@ -74,6 +74,7 @@ const ACTIONS: ReadonlySet<(Action | Verdict)["kind"]> = new Set([
   "header",
   "finding",
   "score",
+  "route",
   "commit",
   "rollback",
   "afterwards",
