@@ -5,6 +5,7 @@ import type { Wire } from "../net/wire.ts";
 import type { Findings } from "../policy/finding.ts";
 import type { Conduct, Stages } from "../policy/stages.ts";
 import type { Path } from "../smtp/path.ts";
+import type { RcptCommand } from "./envelope.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What a session knows of its client. */
@@ -15,6 +16,7 @@ export interface Known {
   readonly hostname: string;
   readonly verb: "HELO" | "EHLO";
   readonly helo: string;
+  readonly heloLine: string;
   readonly conduct: Conduct;
   readonly user: string | undefined;
   readonly findings: Findings;
@@ -25,16 +27,21 @@ export function connected({ id, wire, listener, hostname, findings }: Known): St
 }
 
 export function greeted(known: Known): Stages["helo"] {
-  const { helo, verb, wire, conduct } = known;
-  return { ...connected(known), helo, verb, tls: wire.tls, conduct };
+  const { helo, verb, heloLine, wire, conduct } = known;
+  return { ...connected(known), helo, verb, heloLine, tls: wire.tls, conduct };
 }
 
 export function sending(known: Known, { mail }: Transaction): Stages["mail"] {
-  return { ...greeted(known), user: known.user, reversePath: mail.path, parameters: mail.parameters };
+  const { path: reversePath, parameters, line: mailLine } = mail;
+  return { ...greeted(known), user: known.user, reversePath, parameters, mailLine };
 }
 
-export function addressed(known: Known, transaction: Transaction, forwardPath: Path): Stages["rcpt"] {
-  return { ...sending(known, transaction), forwardPath, accepted: paths(transaction) };
+export function addressed(
+  known: Known,
+  transaction: Transaction,
+  { path: forwardPath, line: rcptLine }: RcptCommand,
+): Stages["rcpt"] {
+  return { ...sending(known, transaction), forwardPath, rcptLine, accepted: paths(transaction) };
 }
 
 export function complete(known: Known, transaction: Transaction): Stages["data"] {

@@ -42,6 +42,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   readonly #ended: (session: Session) => void;
   #verb: "HELO" | "EHLO" = "HELO";
   #helo = "";
+  #heloLine = "";
   #transaction: Transaction | undefined;
   #size = 0;
   /** How the transaction's sender or its recipients were refused, while none of them was accepted. */
@@ -306,11 +307,17 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   #hello(event: ServerEvent & { kind: "helo" }): void {
     const told = (findings: Findings) =>
-      facts.greeted({ ...this.#known(findings), helo: event.domain, verb: event.verb });
+      facts.greeted({
+        ...this.#known(findings),
+        helo: event.domain,
+        verb: event.verb,
+        heloLine: event.line,
+      });
     this.#judge("helo", told, () => {
       this.#finish("reset");
       this.#judging?.greeted(true);
       this.#helo = event.domain;
+      this.#heloLine = event.line;
       this.#verb = event.verb;
       const { pool } = this.#around;
       if (event.verb === "HELO" || pool.extensions() !== undefined) return this.#offer();
@@ -350,7 +357,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #rcpt(event: RcptCommand): void {
     this.#judge(
       "rcpt",
-      (findings) => facts.addressed(this.#known(findings), this.#transaction!, event.path),
+      (findings) => facts.addressed(this.#known(findings), this.#transaction!, event),
       () => this.#transaction!.recipient(event),
     );
   }
@@ -380,7 +387,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.answered(reply(220, "0.0", "Go ahead"));
     this.#flush();
     this.#wire.secure(tls!, () => {
-      this.#helo = "";
+      this.#helo = this.#heloLine = "";
       this.#judging?.secured();
       this.#server.secured(this.#around.now());
       this.#pump();
@@ -414,6 +421,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       hostname,
       verb: this.#verb,
       helo: this.#helo,
+      heloLine: this.#heloLine,
       conduct: this.#server.conduct,
       user,
       findings,

@@ -16,19 +16,22 @@ export type Refusal = readonly [code: number, enhanced: string, text: string];
 
 /** A command that someone else must judge and carry out. */
 export type Command =
-  | { readonly kind: "helo"; readonly verb: "HELO" | "EHLO"; readonly domain: string }
+  /** `line`: the whole line as the client wrote it, without its end. */
+  | { readonly kind: "helo"; readonly verb: "HELO" | "EHLO"; readonly domain: string; readonly line: string }
   /** `written`: the parameters as they stood on the line, each behind its space. */
   | {
     readonly kind: "mail";
     readonly path: Path;
     readonly parameters: readonly Parameter[];
     readonly written: string;
+    readonly line: string;
   }
   | {
     readonly kind: "rcpt";
     readonly path: Path;
     readonly parameters: readonly Parameter[];
     readonly written: string;
+    readonly line: string;
   }
   | { readonly kind: "data" }
   | { readonly kind: "chunk"; readonly size: number; readonly last: boolean }
@@ -142,13 +145,13 @@ function unknown(verb: string): LineRead {
 }
 
 function helo(verb: "HELO" | "EHLO"): Row["check"] {
-  return (argument) => {
+  return (argument, _standing, line) => {
     const domain = trimmed(argument);
     if (domain === "") return [501, "5.4", `Syntax: ${verb} followed by your host name`];
     if (!/^[!-~\x80-\xff]{1,255}$/.test(domain)) {
       return [501, "5.4", `Syntax: ${verb} takes one host name or address literal of at most 255 characters`];
     }
-    return { kind: "helo", verb, domain };
+    return { kind: "helo", verb, domain, line };
   };
 }
 
@@ -176,7 +179,7 @@ function afterKeyword(argument: string, keyword: string): number {
   return at;
 }
 
-function mail(argument: string, standing: Standing): Command | Refusal {
+function mail(argument: string, standing: Standing, line: string): Command | Refusal {
   const at = afterKeyword(argument, "FROM:");
   if (at === -1) return [501, "5.4", "Syntax: MAIL FROM:<address> and parameters"];
   const read = readReversePath(argument, at);
@@ -197,10 +200,11 @@ function mail(argument: string, standing: Standing): Command | Refusal {
     path: read.path,
     parameters: parameters.list,
     written: trimmedEnd(argument, read.end),
+    line,
   };
 }
 
-function rcpt(argument: string, standing: Standing): Command | Refusal {
+function rcpt(argument: string, standing: Standing, line: string): Command | Refusal {
   const at = afterKeyword(argument, "TO:");
   if (at === -1) return [501, "5.4", "Syntax: RCPT TO:<address> and parameters"];
   const read = readForwardPath(argument, at);
@@ -215,6 +219,7 @@ function rcpt(argument: string, standing: Standing): Command | Refusal {
     path: read.path,
     parameters: parameters.list,
     written: trimmedEnd(argument, read.end),
+    line,
   };
 }
 

@@ -139,6 +139,7 @@ export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {
     ...connect,
     helo: "client.example",
     verb: "EHLO",
+    heloLine: "EHLO client.example",
     tls: undefined,
     conduct: { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0, refusedRecipients: 0 },
   };
@@ -147,6 +148,7 @@ export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {
     user: undefined,
     reversePath: path("a@client.example"),
     parameters: [],
+    mailLine: "MAIL FROM:<a@client.example>",
   };
   const forwardPath = path("b@mx.example");
   const data: Stages["data"] = { ...mail, recipients: [forwardPath] };
@@ -154,7 +156,7 @@ export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {
     connect,
     helo,
     mail,
-    rcpt: { ...mail, forwardPath, accepted: [] },
+    rcpt: { ...mail, forwardPath, rcptLine: "RCPT TO:<b@mx.example>", accepted: [] },
     data,
     message: { ...data, size: 1000 },
   };
