@@ -6,7 +6,7 @@ import { escaped, plain } from "./field_value.ts";
 
 /** Who wants in. Strings hold one character per byte. */
 export type Login =
-  /** Nobody has authenticated: the envelope's command lines as the client wrote them. */
+  /** Nobody has authenticated: the name in HELO, and the command lines of the envelope as the client wrote them. */
   | {
     readonly method: "none";
     /** Who has authenticated elsewhere, if anybody. */

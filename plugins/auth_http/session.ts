@@ -6,7 +6,7 @@ import type { Asked, Certificate, ClientName } from "./request.ts";
 
 /** @param whole whether a certificate goes along as a whole */
 export function askedOf(session: RcptFacts, whole: boolean): Asked {
-  const { user, heloLine: helo, mailLine: from, rcptLine: to, client, conduct, tls } = session;
+  const { user, helo, mailLine: from, rcptLine: to, client, conduct, tls } = session;
   return {
     login: { method: "none", user, helo, from, to },
     // What counts as an attempt is one that failed: a client may bring a thousand good recipients.

@@ -42,8 +42,6 @@ export interface HeloFacts extends ConnectFacts {
   /** As the client wrote it, one character per byte. */
   readonly helo: string;
   readonly verb: "HELO" | "EHLO";
-  /** The whole command line as the client wrote it, without CRLF, one character per byte. */
-  readonly heloLine: string;
   readonly tls: TlsFacts | undefined;
   readonly conduct: Conduct;
 }
@@ -56,7 +54,7 @@ export interface MailFacts extends HeloFacts {
   readonly reversePath: Path;
   /** Of MAIL, in their order; a value holds one character per byte. */
   readonly parameters: readonly Parameter[];
-  /** The whole command line, as `heloLine`. */
+  /** The whole command line as the client wrote it, without CRLF, one character per byte. */
   readonly mailLine: string;
 }
 
@@ -64,7 +62,7 @@ export interface MailFacts extends HeloFacts {
 export interface RcptFacts extends MailFacts {
   /** Its strings hold one character per byte. */
   readonly forwardPath: Path;
-  /** The whole command line, as `heloLine`. */
+  /** The whole command line, as `mailLine`. */
   readonly rcptLine: string;
   readonly accepted: readonly Path[];
 }

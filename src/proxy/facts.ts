@@ -16,7 +16,6 @@ export interface Known {
   readonly hostname: string;
   readonly verb: "HELO" | "EHLO";
   readonly helo: string;
-  readonly heloLine: string;
   readonly conduct: Conduct;
   readonly user: string | undefined;
   readonly findings: Findings;
@@ -27,8 +26,8 @@ export function connected({ id, wire, listener, hostname, findings }: Known): St
 }
 
 export function greeted(known: Known): Stages["helo"] {
-  const { helo, verb, heloLine, wire, conduct } = known;
-  return { ...connected(known), helo, verb, heloLine, tls: wire.tls, conduct };
+  const { helo, verb, wire, conduct } = known;
+  return { ...connected(known), helo, verb, tls: wire.tls, conduct };
 }
 
 export function sending(known: Known, { mail }: Transaction): Stages["mail"] {

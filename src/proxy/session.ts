@@ -42,7 +42,6 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   readonly #ended: (session: Session) => void;
   #verb: "HELO" | "EHLO" = "HELO";
   #helo = "";
-  #heloLine = "";
   #transaction: Transaction | undefined;
   #size = 0;
   /** How the transaction's sender or its recipients were refused, while none of them was accepted. */
@@ -307,17 +306,11 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   #hello(event: ServerEvent & { kind: "helo" }): void {
     const told = (findings: Findings) =>
-      facts.greeted({
-        ...this.#known(findings),
-        helo: event.domain,
-        verb: event.verb,
-        heloLine: event.line,
-      });
+      facts.greeted({ ...this.#known(findings), helo: event.domain, verb: event.verb });
     this.#judge("helo", told, () => {
       this.#finish("reset");
       this.#judging?.greeted(true);
       this.#helo = event.domain;
-      this.#heloLine = event.line;
       this.#verb = event.verb;
       const { pool } = this.#around;
       if (event.verb === "HELO" || pool.extensions() !== undefined) return this.#offer();
@@ -387,7 +380,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.answered(reply(220, "0.0", "Go ahead"));
     this.#flush();
     this.#wire.secure(tls!, () => {
-      this.#helo = this.#heloLine = "";
+      this.#helo = "";
       this.#judging?.secured();
       this.#server.secured(this.#around.now());
       this.#pump();
@@ -421,7 +414,6 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       hostname,
       verb: this.#verb,
       helo: this.#helo,
-      heloLine: this.#heloLine,
       conduct: this.#server.conduct,
       user,
       findings,

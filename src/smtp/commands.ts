@@ -16,9 +16,11 @@ export type Refusal = readonly [code: number, enhanced: string, text: string];
 
 /** A command that someone else must judge and carry out. */
 export type Command =
-  /** `line`: the whole line as the client wrote it, without its end. */
-  | { readonly kind: "helo"; readonly verb: "HELO" | "EHLO"; readonly domain: string; readonly line: string }
-  /** `written`: the parameters as they stood on the line, each behind its space. */
+  | { readonly kind: "helo"; readonly verb: "HELO" | "EHLO"; readonly domain: string }
+  /**
+   * `written`: the parameters as they stood on the line, each behind its space. `line`: the whole line as the client
+   * wrote it, without its end.
+   */
   | {
     readonly kind: "mail";
     readonly path: Path;
@@ -145,13 +147,13 @@ function unknown(verb: string): LineRead {
 }
 
 function helo(verb: "HELO" | "EHLO"): Row["check"] {
-  return (argument, _standing, line) => {
+  return (argument) => {
     const domain = trimmed(argument);
     if (domain === "") return [501, "5.4", `Syntax: ${verb} followed by your host name`];
     if (!/^[!-~\x80-\xff]{1,255}$/.test(domain)) {
       return [501, "5.4", `Syntax: ${verb} takes one host name or address literal of at most 255 characters`];
     }
-    return { kind: "helo", verb, domain, line };
+    return { kind: "helo", verb, domain };
   };
 }
 

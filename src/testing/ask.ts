@@ -139,7 +139,6 @@ export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {
     ...connect,
     helo: "client.example",
     verb: "EHLO",
-    heloLine: "EHLO client.example",
     tls: undefined,
     conduct: { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0, refusedRecipients: 0 },
   };

@@ -200,7 +200,7 @@ describe("WAIT", () => {
 describe("what the service is told", () => {
   test("the envelope's lines as the client wrote them, and where it comes from", async () => {
     const facts = factsAt("rcpt", {
-      heloLine: "ehlo  client.example",
+      helo: "[192.0.2.7]",
       mailLine: "mail FROM: <a@client.example> SIZE=5",
       rcptLine: "RCPT TO:<B@mx.example> NOTIFY=NEVER",
     });
@@ -213,7 +213,7 @@ describe("what the service is told", () => {
       "auth-login-attempt": "1",
       "client-ip": "203.0.113.7",
       "client-host": "[UNAVAILABLE]",
-      "auth-smtp-helo": "ehlo  client.example",
+      "auth-smtp-helo": "[192.0.2.7]",
       "auth-smtp-from": "mail FROM: <a@client.example> SIZE=5",
       "auth-smtp-to": "RCPT TO:<B@mx.example> NOTIFY=NEVER",
       "x-key": "s3cret",

@@ -7,7 +7,7 @@ import { type Asked, type Login, REQUEST_FIELDS, requestFields } from "../../plu
 
 const NONE: Login = {
   method: "none",
-  helo: "EHLO client.example",
+  helo: "client.example",
   from: "MAIL FROM:<a@b.example> SIZE=418",
   to: "RCPT TO:<x@y.example> ORCPT=rfc822;x@y.example",
 };
@@ -30,7 +30,7 @@ describe("all fields in nginx's order:", () => {
       Auth-Login-Attempt: 1
       Client-IP: 192.0.2.1
       Client-Host: mail.b.example
-      Auth-SMTP-Helo: EHLO client.example
+      Auth-SMTP-Helo: client.example
       Auth-SMTP-From: MAIL FROM:<a@b.example> SIZE=418
       Auth-SMTP-To: RCPT TO:<x@y.example> ORCPT=rfc822;x@y.example`,
     ],

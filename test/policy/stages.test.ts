@@ -307,8 +307,7 @@ test("each stage is told what is known then, and no more", () => {
     findings: expect.anything(),
   };
   const conduct = { spokeEarly: false, pipelinedEarly: true, unknownCommands: 0, refusedRecipients: 0 };
-  const heloLine = "ehlo  client.example";
-  const helo = { ...connect, helo: "client.example", verb: "EHLO", heloLine, tls: undefined, conduct };
+  const helo = { ...connect, helo: "client.example", verb: "EHLO", tls: undefined, conduct };
   const path = (mailbox: string, localPart: string, domain: string) => ({
     mailbox,
     localPart,
