@@ -9,12 +9,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { authHttp } from "../../plugins/auth_http/mod.ts";
 import { route } from "../../src/mod.ts";
 import { ask, factsAt } from "../../src/testing.ts";
+import { readPage } from "../docs/blocks.ts";
 import { RawClient } from "../support/blackbox_client.ts";
 import { eventually } from "../support/blackbox_wait.ts";
 import { makeIdentity } from "../support/certificate.ts";
 import { type Arrived, AuthService, response } from "../support/live_auth_service.ts";
 import { type Daemon, serverPort } from "../support/live_children.ts";
-import { nginxMissing, startNginx } from "../support/live_nginx.ts";
+import { nginxMissing, nginxSays, startNginx } from "../support/live_nginx.ts";
 import { HOSTNAME, type Runtime, startLiveProxy } from "../support/live_proxy.ts";
 import { type Receiver, sinkReceiver } from "../support/live_receivers.ts";
 import { receiverMissing } from "../support/live_stage.ts";
@@ -151,6 +152,20 @@ export default definePolicy(({ relayDomains: _, dnsbl: __, ...environment }) => 
       expect(ours.reply.replace(/ \[ref \w+\]/, "")).toBe(theirs.reply);
     });
   }
+
+  test("the configuration that docs/from-nginx.md begins with is one", async () => {
+    const block = readPage("from-nginx.md").blocks.find(({ language }) => language === "nginx")!;
+    const port = await serverPort();
+    const text = block.text.replaceAll("/etc/sallyport/mx.pem", tls.cert).replaceAll(
+      "/etc/sallyport/mx.key",
+      tls.key,
+    )
+      .replace("listen 25;", `listen 127.0.0.1:${port};`).replace(
+        "listen 465",
+        `listen 127.0.0.1:${await serverPort()}`,
+      );
+    expect(await nginxSays(folder, text)).toContain("test is successful");
+  });
 
   test("where the service is in trouble, both answer 451 4.3.2", async () => {
     service.response = "HTTP/1.0 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";

@@ -41,6 +41,14 @@ export async function startNginx(options: NginxOptions): Promise<{ port: number;
   return { port, process: daemon };
 }
 
+/** What it says of a configuration's `mail` block. */
+export async function nginxSays(folder: string, mail: string): Promise<string> {
+  const file = join(folder, "tested.conf");
+  writeFileSync(file, `${MODULE}pid tested.pid;\nevents {}\n${mail}`);
+  const { stderr } = await run([findProgram("nginx")!, "-t", "-p", folder, "-c", file]);
+  return stderr;
+}
+
 function configuration(port: number, { authPort, tls, more = "" }: NginxOptions): string {
   return `daemon off;
 master_process off;
