@@ -2,6 +2,7 @@
  * What an auth service answers: only a clear OK lets anything through.
  */
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import { type Answer, readAnswer } from "../../plugins/auth_http/answer.ts";
 
 /** A response's fields as lines, after its status. */
@@ -116,4 +117,53 @@ test("a head of 1024 octets is read, and fields of the connection do not count",
   const longest = `${fixed}\nX-A: ${"x".repeat(room)}\nConnection: keep-alive\nTransfer-Encoding: chunked`;
   expect(read(longest).kind).toBe("ok");
   expect(read(`${fixed}\nX-A: ${"x".repeat(room + 1)}`).kind).toBe("fault");
+});
+
+const value = fc.oneof(
+  fc.constantFrom("OK", "WAIT", "192.0.2.1", "25", "451 4.3.0", "550", "250 2.0.0", "", "3"),
+  fc.string({ unit: "binary", maxLength: 40 }).map((text) => text.replace(/[^\t\x20-\xff]/g, "?")),
+);
+const NAMES = [
+  "Auth-Status",
+  "Auth-Server",
+  "Auth-Port",
+  "Auth-Wait",
+  "Auth-Error-Code",
+  "Auth-User",
+  "X-Other",
+];
+const field = (name: string, good: string) =>
+  fc.oneof(fc.constant(good), value).map((text) => [name, text] as [string, string]);
+const heads = fc.record({
+  status: fc.constantFrom(200, 200, 200, 204, 302, 403, 500),
+  fields: fc.tuple(
+    field("Auth-Status", "OK"),
+    field("Auth-Server", "192.0.2.1"),
+    field("Auth-Port", "25"),
+    fc.array(fc.tuple(fc.constantFrom(...NAMES), value), { maxLength: 3 }),
+  ).map(([status, server, port, more]) => [status, server, port, ...more]),
+});
+
+test("whatever the head, OK is what says so in full, and a refusal is one that a client can be told", () => {
+  const seen = new Set<string>();
+  fc.assert(
+    fc.property(heads, ({ status, fields }) => {
+      const headers = new Headers(fields);
+      const answer = readAnswer({ status, headers }, { usual: [550, "7.0"], server: true });
+      seen.add(answer.kind);
+      if (answer.kind === "ok" || answer.kind === "wait") {
+        expect(fields.filter(([name]) => name === "Auth-Status").map(([, text]) => text.trim())).toEqual([
+          answer.kind.toUpperCase(),
+        ]);
+        expect(status === 200 || status === 204).toBe(true);
+      }
+      if (answer.kind === "ok") expect(answer.server!.port).toBeGreaterThan(0);
+      if (answer.kind !== "refused") return;
+      expect(answer.text).toMatch(/^[ -~]{1,400}$/);
+      expect(Math.floor(answer.code / 100) === 4 || Math.floor(answer.code / 100) === 5).toBe(true);
+      expect(answer.enhanced).toMatch(/^\d{1,3}\.\d{1,3}$/);
+    }),
+    { numRuns: 5_000 },
+  );
+  expect([...seen].sort()).toEqual(["fault", "ok", "refused", "wait"]);
 });

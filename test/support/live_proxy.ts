@@ -17,6 +17,8 @@ export interface LiveProxyOptions {
   readonly runtime?: Runtime;
   /** Default `pass`; a path with a slash is a policy of the test's own. */
   readonly policy?: "pass" | "quickstart" | `/${string}`;
+  /** Where it greets, where the policy says so; a free port otherwise. */
+  readonly port?: number;
   readonly backend?: string;
   /** Where it runs; the demo backend's Maildir is made here. */
   readonly cwd: string;
@@ -36,7 +38,7 @@ export const HOSTNAME = "mx.live.example";
 
 /** Starts `serve POLICY` and waits until it greets. */
 export async function startLiveProxy(options: LiveProxyOptions): Promise<LiveProxy> {
-  const port = await serverPort();
+  const port = options.port ?? await serverPort();
   const tlsPort = options.tls === undefined ? 0 : await serverPort();
   const runtime = options.runtime === "Deno" ? [DENO, "run", "-A"] : [process.execPath];
   const { policy = "pass" } = options;
