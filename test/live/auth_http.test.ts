@@ -2,11 +2,14 @@
 // auth-http with real sockets: what nginx's mail proxy and ours ask the same service about the same session, what their
 // clients hear, and what becomes of services that misbehave.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { authHttp } from "../../plugins/auth_http/mod.ts";
+import { type Asked, type Certificate, type Login, requestFields } from "../../plugins/auth_http/request.ts";
 import { route } from "../../src/mod.ts";
 import { ask, factsAt } from "../../src/testing.ts";
 import { readPage } from "../docs/blocks.ts";
@@ -180,6 +183,104 @@ export default definePolicy(({ relayDomains: _, dnsbl: __, ...environment }) => 
     const lines = SESSIONS["ESMTP with parameters"]!;
     expect((await played(ports["nginx"]!, lines)).reply).toMatch(/^250/);
     expect((await played(ports["Bun"]!, lines)).reply).toMatch(/^451 4\.3\.2 /);
+  });
+});
+
+describe.skipIf(missing !== undefined)(`AUTH ${title}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-auth-http-"));
+  const tls = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
+  const identity = makeIdentity({ names: ["client.example"] });
+  let service: AuthService;
+  let nginx: Awaited<ReturnType<typeof startNginx>>;
+
+  beforeAll(async () => {
+    const own = makeIdentity({ names: [HOSTNAME] });
+    writeFileSync(tls.cert, own.cert);
+    writeFileSync(tls.key, own.key);
+    service = await new AuthService(response({ "Auth-Status": "No", "Auth-Wait": "1" })).listen();
+    nginx = await startNginx({
+      folder,
+      tls,
+      authPort: service.port,
+      auth: "plain login cram-md5 external",
+      more: "ssl_verify_client optional_no_ca; auth_http_pass_client_cert on;",
+    });
+  }, 60_000);
+  afterAll(async () => {
+    await nginx?.process.stop();
+    service?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** What nginx tells of a session in which the client says this, but for Host. */
+  async function told(auth: (client: RawClient) => Promise<unknown>) {
+    service.arrived.length = 0;
+    const client = await RawClient.greeted(nginx.port);
+    await auth(client);
+    await client.quit();
+    return service.arrived[0]!.fields.filter(([name]) => name !== "host");
+  }
+
+  const ours = (login: Login, tls?: Asked["tls"]) =>
+    requestFields({ login, attempt: 1, client: "127.0.0.1", clientName: "none", tls })
+      .map(([name, value]) => [name.toLowerCase(), value] as const);
+  const base64 = (text: string) => Buffer.from(text, "latin1").toString("base64");
+
+  const user = "joe smith%@example.org";
+  const password = "\x01 %\xc3\xbc+&=\x7e";
+
+  test("PLAIN and LOGIN: the same fields in the same order, with the same escapes", async () => {
+    const expected = ours({ method: "plain", user, password });
+    expect(await told((client) => client.command(`AUTH PLAIN ${base64(`\0${user}\0${password}`)}`, "535")))
+      .toEqual(expected);
+    expect(
+      await told(async (client) => {
+        await client.command("AUTH LOGIN", "334");
+        await client.command(base64(user), "334");
+        await client.command(base64(password), "535");
+      }),
+    ).toEqual(expected);
+  });
+
+  test("CRAM-MD5: the challenge and the digest", async () => {
+    const digest = "0123456789abcdef0123456789abcdef";
+    // A space would end the user (RFC 2195).
+    const name = "joe%@example.org";
+    let salt = "";
+    const fields = await told(async (client) => {
+      salt = Buffer.from((await client.command("AUTH CRAM-MD5", "334")).lines[0]!, "base64").toString(
+        "latin1",
+      );
+      await client.command(base64(`${name} ${digest}`), "535");
+    });
+    expect(fields).toEqual(ours({ method: "cram-md5", user: name, salt, digest }));
+  });
+
+  test("EXTERNAL", async () => {
+    expect(await told((client) => client.command(`AUTH EXTERNAL ${base64(user)}`, "535")))
+      .toEqual(ours({ method: "external", user }));
+  });
+
+  test("a client's certificate", async () => {
+    const fields = await told(async (client) => {
+      await client.command("STARTTLS", "220");
+      await client.startTls(HOSTNAME, identity);
+      await client.command("EHLO client.example", "250");
+      await client.command(`AUTH EXTERNAL ${base64(user)}`, "535");
+    });
+    const { fingerprint, serialNumber } = new X509Certificate(identity.cert);
+    const given = new Map(fields);
+    const certificate: Certificate = {
+      verify: given.get("auth-ssl-verify")!,
+      subject: "CN=client.example",
+      issuer: "CN=client.example",
+      serial: serialNumber,
+      fingerprint: fingerprint.replaceAll(":", "").toLowerCase(),
+      pem: identity.cert,
+    };
+    expect(certificate.verify).toMatch(/^(SUCCESS$|FAILED:)/);
+    const handshake = { protocol: given.get("auth-ssl-protocol")!, cipher: given.get("auth-ssl-cipher")! };
+    expect(fields).toEqual(ours({ method: "external", user }, { ...handshake, certificate }));
   });
 });
 

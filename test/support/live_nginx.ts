@@ -9,6 +9,8 @@ export interface NginxOptions {
   /** Where the auth service listens, on 127.0.0.1. */
   readonly authPort: number;
   readonly tls: { readonly cert: string; readonly key: string };
+  /** What `smtp_auth` says; `none` unless given. */
+  readonly auth?: string;
   /** More lines of the `mail` block. */
   readonly more?: string;
 }
@@ -34,7 +36,7 @@ export function nginxMissing(): string | undefined {
 export async function startNginx(options: NginxOptions): Promise<{ port: number; process: Daemon }> {
   const { folder } = options;
   const port = await serverPort();
-  const file = join(folder, "nginx.conf");
+  const file = join(folder, `nginx-${port}.conf`);
   writeFileSync(file, MODULE + configuration(port, options));
   const daemon = new Daemon([findProgram("nginx")!, "-p", folder, "-c", file], folder);
   await daemon.up("nginx", () => greets(port));
@@ -49,11 +51,11 @@ export async function nginxSays(folder: string, mail: string): Promise<string> {
   return stderr;
 }
 
-function configuration(port: number, { authPort, tls, more = "" }: NginxOptions): string {
+function configuration(port: number, { authPort, tls, auth = "none", more = "" }: NginxOptions): string {
   return `daemon off;
 master_process off;
 error_log stderr error;
-pid nginx.pid;
+pid nginx-${port}.pid;
 events { worker_connections 100; }
 mail {
   server_name mx.live.example;
@@ -70,7 +72,7 @@ mail {
   server {
     listen 127.0.0.1:${port};
     protocol smtp;
-    smtp_auth none;
+    smtp_auth ${auth};
   }
 }
 `;
