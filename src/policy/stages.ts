@@ -1,7 +1,7 @@
 /**
  * The stages of a session, and what is known at each: exactly that, so what is not known yet does not type-check.
  *
- * Whatever the client wrote (HELO name, paths, parameters) is told as it came: one character per byte, so UTF-8 is not
+ * Whatever the client wrote (HELO name, paths, parameters, lines) is told as it came: one character per byte, so UTF-8 is not
  * decoded (RFC 6531 allows it in all of them). `utf8Text` makes text of it; do so before comparing, changing case or
  * showing. What is plain ASCII is the same either way.
  */
@@ -59,12 +59,16 @@ export interface MailFacts extends HeloFacts {
   readonly reversePath: Path;
   /** Of MAIL, in their order; a value holds one character per byte. */
   readonly parameters: readonly Parameter[];
+  /** The whole command line as the client wrote it, without CRLF, one character per byte. */
+  readonly mailLine: string;
 }
 
 /** Known at RCPT: the recipient in question and those already accepted. */
 export interface RcptFacts extends MailFacts {
   /** Its strings hold one character per byte. */
   readonly forwardPath: Path;
+  /** The whole command line, as `mailLine`. */
+  readonly rcptLine: string;
   readonly accepted: readonly Path[];
 }
 

@@ -6,6 +6,7 @@ import type { Findings } from "../policy/finding.ts";
 import type { Conduct, Stages } from "../policy/stages.ts";
 import type { Path } from "../smtp/path.ts";
 import type { Caller } from "./caller.ts";
+import type { RcptCommand } from "./envelope.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What a session knows of its client. */
@@ -33,11 +34,16 @@ export function greeted(known: Known): Stages["helo"] {
 }
 
 export function sending(known: Known, { mail }: Transaction): Stages["mail"] {
-  return { ...greeted(known), user: known.user, reversePath: mail.path, parameters: mail.parameters };
+  const { path: reversePath, parameters, line: mailLine } = mail;
+  return { ...greeted(known), user: known.user, reversePath, parameters, mailLine };
 }
 
-export function addressed(known: Known, transaction: Transaction, forwardPath: Path): Stages["rcpt"] {
-  return { ...sending(known, transaction), forwardPath, accepted: paths(transaction) };
+export function addressed(
+  known: Known,
+  transaction: Transaction,
+  { path: forwardPath, line: rcptLine }: RcptCommand,
+): Stages["rcpt"] {
+  return { ...sending(known, transaction), forwardPath, rcptLine, accepted: paths(transaction) };
 }
 
 export function complete(known: Known, transaction: Transaction): Stages["data"] {

@@ -123,6 +123,11 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     return this.#caller.remote.host;
   }
 
+  /** Who the client has authenticated as. */
+  get #user(): string | undefined {
+    return this.#around.user ?? this.#caller.user;
+  }
+
   /** Judges the connection and greets. */
   start(refusal: Reply | undefined): void {
     // It may have ended before: what came with a PROXY header is read at once.
@@ -408,7 +413,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #rcpt(event: RcptCommand): void {
     this.#judge(
       "rcpt",
-      (findings) => facts.addressed(this.#known(findings), this.#transaction!, event.path),
+      (findings) => facts.addressed(this.#known(findings), this.#transaction!, event),
       () => this.#address(event),
     );
   }
@@ -420,6 +425,12 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     if (to === undefined) {
       return this.answered(
         this.refusal(451, "3.0", "It cannot be told now where this mail goes, try again later"),
+      );
+    }
+    if (transaction.full) {
+      return this.answered(
+        this.refusal(452, "5.3", "One recipient a transaction here: send another transaction"),
+        false,
       );
     }
     if (transaction.goTo(to)) return transaction.recipient(event);
@@ -438,7 +449,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     return destinationOf(
       this.#around,
       this.#record.transactionId,
-      { listener: this.#listener, user: this.#around.user, recipient, facts: told },
+      { listener: this.#listener, user: this.#user, recipient, facts: told },
       this.#judging?.sent,
     );
   }
@@ -511,7 +522,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   }
 
   #known(findings: Findings): facts.Known {
-    const { hostname, user } = this.#around;
+    const { hostname } = this.#around;
     return {
       id: this.#record.id,
       caller: this.#caller,
@@ -521,7 +532,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       verb: this.#verb,
       helo: this.#helo,
       conduct: this.#server.conduct,
-      user: user ?? this.#caller.user,
+      user: this.#user,
       findings,
     };
   }
@@ -611,7 +622,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
         hostname: this.#around.hostname,
         extended: this.#verb === "EHLO",
         tls: this.#wire.tls ?? this.#caller.tls,
-        authenticated: (this.#around.user ?? this.#caller.user) !== undefined,
+        authenticated: this.#user !== undefined,
         utf8: this.#server.utf8,
         id: this.#record.transactionId,
         recipient,
@@ -622,7 +633,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   }
 
   identity(): Identity {
-    const { remote, local, trusted, mayName, user } = this.#caller;
+    const { remote, local, trusted, mayName } = this.#caller;
     return (this.#identity ??= {
       remote,
       local,
@@ -630,7 +641,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       name: nameOf(this.#judging?.findings("connect").get(REVERSE)),
       helo: this.#helo,
       verb: this.#verb,
-      user: this.#around.user ?? user,
+      user: this.#user,
       tls: this.#wire.tls ?? this.#caller.tls,
     });
   }

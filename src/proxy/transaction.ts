@@ -115,6 +115,11 @@ export class Transaction implements Taker, Holder {
     return this.#destination?.name;
   }
 
+  /** No other recipient can join: LMTP would answer the message once for each (RFC 2033 §4.2). */
+  get full(): boolean {
+    return this.accepted.length > 0 && this.#connection?.backend.address.lmtp === true;
+  }
+
   get #pool(): Pool {
     return this.#destination!.pool;
   }
@@ -151,11 +156,6 @@ export class Transaction implements Taker, Holder {
   recipient(rcpt: RcptCommand): void {
     this.#asked = "rcpt";
     this.#rcpt = rcpt;
-    if (this.accepted.length > 0 && this.#connection?.backend.address.lmtp) {
-      return this.#answer(
-        this.#owner.refusal(452, "5.3", "One recipient a transaction; send the others in another"),
-      );
-    }
     this.#ask();
   }
 

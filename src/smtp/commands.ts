@@ -19,18 +19,23 @@ export type Refusal = readonly [code: number, enhanced: string, text: string];
 /** A command that someone else must judge and carry out. */
 export type Command =
   | { readonly kind: "helo"; readonly verb: "HELO" | "EHLO"; readonly domain: string }
-  /** `written`: the parameters as they stood on the line, each behind its space. */
+  /**
+   * `written`: the parameters as they stood on the line, each behind its space. `line`: the whole line as the client
+   * wrote it, without its end.
+   */
   | {
     readonly kind: "mail";
     readonly path: Path;
     readonly parameters: readonly Parameter[];
     readonly written: string;
+    readonly line: string;
   }
   | {
     readonly kind: "rcpt";
     readonly path: Path;
     readonly parameters: readonly Parameter[];
     readonly written: string;
+    readonly line: string;
   }
   | { readonly kind: "data" }
   | { readonly kind: "chunk"; readonly size: number; readonly last: boolean }
@@ -186,7 +191,7 @@ function afterKeyword(argument: string, keyword: string): number {
   return at;
 }
 
-function mail(argument: string, standing: Standing): Command | Refusal {
+function mail(argument: string, standing: Standing, line: string): Command | Refusal {
   const at = afterKeyword(argument, "FROM:");
   if (at === -1) return [501, "5.4", "Syntax: MAIL FROM:<address> and parameters"];
   const read = readReversePath(argument, at);
@@ -207,10 +212,11 @@ function mail(argument: string, standing: Standing): Command | Refusal {
     path: read.path,
     parameters: parameters.list,
     written: trimmedEnd(argument, read.end),
+    line,
   };
 }
 
-function rcpt(argument: string, standing: Standing): Command | Refusal {
+function rcpt(argument: string, standing: Standing, line: string): Command | Refusal {
   const at = afterKeyword(argument, "TO:");
   if (at === -1) return [501, "5.4", "Syntax: RCPT TO:<address> and parameters"];
   const read = readForwardPath(argument, at);
@@ -225,6 +231,7 @@ function rcpt(argument: string, standing: Standing): Command | Refusal {
     path: read.path,
     parameters: parameters.list,
     written: trimmedEnd(argument, read.end),
+    line,
   };
 }
 

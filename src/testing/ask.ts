@@ -148,6 +148,7 @@ export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {
     user: undefined,
     reversePath: path("a@client.example"),
     parameters: [],
+    mailLine: "MAIL FROM:<a@client.example>",
   };
   const forwardPath = path("b@mx.example");
   const data: Stages["data"] = { ...mail, recipients: [forwardPath] };
@@ -155,7 +156,7 @@ export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {
     connect,
     helo,
     mail,
-    rcpt: { ...mail, forwardPath, accepted: [] },
+    rcpt: { ...mail, forwardPath, rcptLine: "RCPT TO:<b@mx.example>", accepted: [] },
     data,
     message: { ...data, size: 1000 },
   };

@@ -291,9 +291,9 @@ test("each stage is told what is known then, and no more", () => {
     dial: "rcpt",
   });
   const reply = (line: string) => (scene.connections.at(-1)!.send(`${line}\r\n`), scene.settle());
-  scene.send("EHLO client.example\r\nMAIL FROM:<a@x.example> SIZE=5\r\nRCPT TO:<b@y.example>\r\n");
+  scene.send("ehlo  client.example\r\nMail From: <a@x.example> SIZE=5 \r\nRCPT TO:<b@y.example>\r\n");
   for (const line of ["250 Ok", "250 Ok"]) reply(line);
-  scene.send('RCPT TO:<"c d"@y.example>\r\n');
+  scene.send('rcpt TO:<@z.example:"c d"@y.example>\r\n');
   reply("250 Ok");
   scene.send("DATA\r\n..a\r\n.\r\n");
   reply("354 Ok");
@@ -320,14 +320,16 @@ test("each stage is told what is known then, and no more", () => {
     user: undefined,
     reversePath: path("a@x.example", "a", "x.example"),
     parameters: [{ keyword: "SIZE", value: "5" }],
+    mailLine: "Mail From: <a@x.example> SIZE=5 ",
   };
+  const rcptLine = 'rcpt TO:<@z.example:"c d"@y.example>';
   const [b, c] = [path("b@y.example", "b", "y.example"), path('"c d"@y.example', '"c d"', "y.example")];
   expect(told).toEqual(
     {
       connect,
       helo,
       mail,
-      rcpt: { ...mail, forwardPath: c, accepted: [b] },
+      rcpt: { ...mail, forwardPath: c, rcptLine, accepted: [b] },
       data: { ...mail, recipients: [b, c] },
       message: { ...mail, recipients: [b, c], size: 4 },
     } as typeof told,

@@ -177,10 +177,15 @@ export class RawClient {
   }
 
   /** Upgrades to TLS after a 220 to STARTTLS. */
-  startTls(servername = "mx.example"): Promise<void> {
+  startTls(servername = "mx.example", identity: { cert?: string; key?: string } = {}): Promise<void> {
     this.#plain.removeAllListeners();
     return new Promise((resolve, fail) => {
-      const secure = connectTls({ socket: this.#plain, servername, rejectUnauthorized: false });
+      const secure = connectTls({
+        ...identity,
+        socket: this.#plain,
+        servername,
+        rejectUnauthorized: false,
+      });
       secure.once("error", fail);
       secure.once("secureConnect", () => {
         secure.removeListener("error", fail);

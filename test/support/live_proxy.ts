@@ -7,15 +7,18 @@ import { Daemon, serverPort } from "./live_children.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const POLICIES = fileURLToPath(new URL("../../policies/", import.meta.url));
-const OWN_DENO = fileURLToPath(new URL("../../node_modules/.bin/deno", import.meta.url));
+// The program itself: .bin/deno starts it as a child, which outlives it.
+const OWN_DENO = fileURLToPath(new URL("../../node_modules/deno/deno", import.meta.url));
 const DENO = existsSync(OWN_DENO) ? OWN_DENO : "deno";
 
 export type Runtime = "Bun" | "Deno";
 
 export interface LiveProxyOptions {
   readonly runtime?: Runtime;
-  /** Default `pass`. */
-  readonly policy?: "pass" | "quickstart";
+  /** Default `pass`; a path with a slash is a policy of the test's own. */
+  readonly policy?: "pass" | "quickstart" | `/${string}`;
+  /** Where it greets, where the policy says so; a free port otherwise. */
+  readonly port?: number;
   readonly backend?: string;
   /** Where it runs; the demo backend's Maildir is made here. */
   readonly cwd: string;
@@ -35,12 +38,13 @@ export const HOSTNAME = "mx.live.example";
 
 /** Starts `serve POLICY` and waits until it greets. */
 export async function startLiveProxy(options: LiveProxyOptions): Promise<LiveProxy> {
-  const port = await serverPort();
+  const port = options.port ?? await serverPort();
   const tlsPort = options.tls === undefined ? 0 : await serverPort();
   const runtime = options.runtime === "Deno" ? [DENO, "run", "-A"] : [process.execPath];
+  const { policy = "pass" } = options;
   const listen = [`127.0.0.1:${port}`, ...(tlsPort === 0 ? [] : [`tls://127.0.0.1:${tlsPort}`])];
   const daemon = new Daemon(
-    [...runtime, MAIN, "serve", `${POLICIES}${options.policy ?? "pass"}.ts`],
+    [...runtime, MAIN, "serve", policy.startsWith("/") ? policy : `${POLICIES}${policy}.ts`],
     options.cwd,
     {
       SALLYPORT_ADMIN: "off",
