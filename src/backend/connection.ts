@@ -46,6 +46,9 @@ export interface Surroundings {
   readonly watch?: Watch;
 }
 
+/** What is awaited before a message begins: repeated elsewhere, it doubles nothing. */
+const ENVELOPE: ReadonlySet<Step> = new Set<Step>(["mail", "rcpt", "data", "rset"]);
+
 export class Connection implements ConnectOwner {
   readonly backend: Backend;
   readonly openedAt: number;
@@ -67,6 +70,7 @@ export class Connection implements ConnectOwner {
   #out: Uint8Array[] = [];
   #dead = false;
   #chunkWritten = false;
+  #awaitedSince = 0;
 
   constructor(backend: Backend, around: Surroundings, holder: Holder) {
     this.backend = backend;
@@ -147,6 +151,12 @@ export class Connection implements ConnectOwner {
     if (now >= this.deadline) {
       this.#lose("timeout", this.#wire === undefined ? "connecting took too long" : "no reply in time");
     }
+  }
+
+  /** Milliseconds that a reply before the message has been awaited; 0 where none is. */
+  envelopeWait(now: number): number {
+    const step = this.#client.awaited;
+    return step !== undefined && ENVELOPE.has(step) ? now - this.#awaitedSince : 0;
   }
 
   /** Ends it as lost, for a reason that the connection itself cannot see. */
@@ -233,6 +243,7 @@ export class Connection implements ConnectOwner {
   /** Sets the deadline for the reply that is awaited now. */
   #await(): void {
     const step = this.#client.awaited;
+    this.#awaitedSince = this.#around.now();
     // While the client still sends the chunk, its pace is not the backend's fault.
     if (step === "chunk" && !this.#chunkWritten) {
       this.deadline = Infinity;

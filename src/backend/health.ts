@@ -79,6 +79,13 @@ export class Health implements Watch {
     if (record !== undefined) record.due = Math.min(record.due, this.#around.now());
   }
 
+  /** A command goes unanswered for long: that may be the command, or the backend. */
+  question(backend: Backend): void {
+    const record = this.#records.get(backend);
+    if (record === undefined) return;
+    record.due = Math.min(record.due, Math.max(this.#around.now(), record.lookedAt + backend.patience));
+  }
+
   /** Looks, unless that has just been done; `done` is told when it is known whether the backend is well. */
   see(backend: Backend, done: () => void): void {
     const record = this.#records.get(backend);

@@ -194,7 +194,10 @@ export class Pool {
 
   /** Looks after deadlines, idle connections, and who is well; to be called now and then. */
   tick(now: number): void {
-    for (const connection of this.#all) connection.tick(now);
+    for (const connection of this.#all) {
+      connection.tick(now);
+      if (connection.envelopeWait(now) > connection.backend.patience) this.#stuck(connection);
+    }
     for (const attempt of this.#attempts) {
       attempt.tick(now);
       if (attempt.over) this.#attempts.delete(attempt);
@@ -227,6 +230,18 @@ export class Pool {
   /** Takes back `drain` of one backend. @returns false where there is no such backend */
   enable(name: string): boolean {
     return this.#targets.setDrained(name, false) !== undefined;
+  }
+
+  /**
+   * A command before the message has gone unanswered for long. Where its backend greets nobody either and another is well,
+   * the transaction goes there: its client would give up long before the time that a backend has to answer is over.
+   */
+  #stuck(connection: Connection): void {
+    const { backend } = connection;
+    this.#health.question(backend);
+    if (backend.circuit.state === "closed" && !backend.circuit.doubtful) return;
+    if (!this.backends.some((other) => other !== backend && other.well)) return;
+    connection.fail("closed", "a command is not answered, and nobody is greeted any more");
   }
 
   #left(backend: Backend): void {

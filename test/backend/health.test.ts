@@ -137,7 +137,7 @@ describe("a backend that is sick", () => {
     for (let i = 0; i < 3; i++) scene.want([scene.backend("b")], true);
     await scene.pass(100);
     expect(scene.open.map(({ host }) => host)).toEqual(["b"]);
-    expect(scene.to("a")[0]!.heard).toEndWith("QUIT\r\n");
+    expect(scene.to("a")[0]!.heard.endsWith("QUIT\r\n")).toBe(true);
   });
 
   test("is not called so for what it does to a client it has greeted: closing, and 421", () => {
@@ -164,6 +164,19 @@ describe("a backend that is sick", () => {
     }
     expect(scene.log.find((line) => line.startsWith("backend circuit open"))).toContain("no reply in time");
   });
+});
+
+test("a command that takes long at a backend that greets is waited for, with a look now and then", async () => {
+  const scene = new PoolScene(AB);
+  const client = scene.want([scene.backend("b")]);
+  scene.is("a", "mute");
+  client.connection!.send("rcpt", "RCPT TO:<slow@y.example>");
+  client.connection!.flush();
+  await scene.pass(60_000);
+  expect(client.lost).toBe(false);
+  expect(scene.backend("a").well).toBe(true);
+  expect(scene.to("a").length).toBeGreaterThan(1);
+  expect(scene.to("a").length).toBeLessThanOrEqual(13);
 });
 
 describe("backups", () => {
