@@ -140,17 +140,17 @@ export class Health implements Watch {
     const now = this.#around.now();
     const record = this.#records.get(backend);
     if (record !== undefined) record.due = Math.min(record.due, now + this.#options.settings.pause);
+    // The loss names the backend, for lines that do not.
+    const reason = loss.detail.replace(`${backend.name}: `, "");
+    if (record?.look === connection && loss.why === "timeout") {
+      record.timeouts = Math.min(record.timeouts + 1, MOST_DOUBLINGS);
+    }
     const opened = record?.look === connection
-      ? this.#lookFailed(backend, record, loss, now)
-      : backend.circuit.failed(handshaken ? "reply" : "greeting", loss.detail, now);
+      ? backend.circuit.lookedIll(reason, now)
+      : backend.circuit.failed(handshaken ? "reply" : "greeting", reason, now);
     if (!opened) return;
-    this.#told("warn", backend, "open", loss.detail);
+    this.#told("warn", backend, "open", reason);
     this.#options.opened(backend);
-  }
-
-  #lookFailed(backend: Backend, record: Record, loss: Loss, now: number): boolean {
-    if (loss.why === "timeout") record.timeouts = Math.min(record.timeouts + 1, MOST_DOUBLINGS);
-    return backend.circuit.lookedIll(loss.detail, now);
   }
 
   // ---- looks ----

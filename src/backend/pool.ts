@@ -73,8 +73,9 @@ export class Pool {
    * @param fresh true: a new connection, since an old one has just turned out dead
    */
   take(taker: Taker, spent: ReadonlySet<Backend>, fresh: boolean): Request {
-    const attempt = new Attempt(this, taker, this.#order(spent), fresh);
-    attempt.advance(this.#whyNobody(spent));
+    const order = this.#order(spent);
+    const attempt = new Attempt(this, taker, order, fresh);
+    attempt.advance(order.length === 0 ? this.#whyNobody(spent) : "");
     if (!attempt.over) this.#attempts.add(attempt);
     return attempt;
   }
@@ -285,7 +286,7 @@ export class Pool {
     if (backends.length === 0) return "no backend's name can be looked up";
     const down = backends.find(({ circuit, drained }) => !drained && circuit.state !== "closed");
     if (down !== undefined && !backends.some(({ usable }) => usable)) {
-      return `all backends are down: ${down.circuit.reason}`;
+      return `all backends are down: ${down.name}: ${down.circuit.reason}`;
     }
     return spent.size === 0 ? "all backends are drained" : "no backend is left to try";
   }

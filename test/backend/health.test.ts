@@ -77,7 +77,7 @@ describe("a backend that is sick", () => {
         ...scene.log.slice(1, -1).map(() => "backend circuit half-open"),
         "backend circuit closed",
       ]);
-      expect(scene.log[0]).toContain("backend circuit open: a:25: a:25: ");
+      expect(scene.log[0]).toContain("backend circuit open: a:25: ");
     });
   }
 
