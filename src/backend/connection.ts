@@ -58,6 +58,8 @@ export interface Surroundings {
 
 /** Milliseconds that a backend whose opportunistic TLS has failed is spoken to without. */
 const PLAIN_FOR = 600_000;
+/** What is awaited before a message begins: repeated elsewhere, it doubles nothing. */
+const ENVELOPE: ReadonlySet<Step> = new Set<Step>(["xforward", "mail", "rcpt", "data", "rset"]);
 
 export class Connection implements ConnectOwner {
   readonly backend: Backend;
@@ -90,6 +92,7 @@ export class Connection implements ConnectOwner {
   #out: Uint8Array[] = [];
   #dead = false;
   #chunkWritten = false;
+  #awaitedSince = 0;
 
   /** @param identity whom it will speak for; undefined for ourselves */
   constructor(backend: Backend, around: Surroundings, holder: Holder, identity?: Identity) {
@@ -216,6 +219,12 @@ export class Connection implements ConnectOwner {
       if (this.#shaking) return this.#tlsFailed("no TLS in time");
       this.#lose("timeout", this.#wire === undefined ? "connecting took too long" : "no reply in time");
     }
+  }
+
+  /** Milliseconds that a reply before the message has been awaited; 0 where none is. */
+  envelopeWait(now: number): number {
+    const step = this.#client.awaited;
+    return step !== undefined && ENVELOPE.has(step) ? now - this.#awaitedSince : 0;
   }
 
   /** Ends it as lost, for a reason that the connection itself cannot see. */
@@ -349,6 +358,7 @@ export class Connection implements ConnectOwner {
   /** Sets the deadline for the reply that is awaited now. */
   #await(): void {
     const step = this.#client.awaited;
+    this.#awaitedSince = this.#around.now();
     // While the client still sends the chunk, its pace is not the backend's fault.
     if (step === "chunk" && !this.#chunkWritten) {
       this.deadline = Infinity;

@@ -79,6 +79,13 @@ export class Health implements Watch {
     if (record !== undefined) record.due = Math.min(record.due, this.#around.now());
   }
 
+  /** A command goes unanswered for long: that may be the command, or the backend. */
+  question(backend: Backend): void {
+    const record = this.#records.get(backend);
+    if (record === undefined) return;
+    record.due = Math.min(record.due, Math.max(this.#around.now(), record.lookedAt + backend.patience));
+  }
+
   /** Looks, unless that has just been done; `done` is told when it is known whether the backend is well. */
   see(backend: Backend, done: () => void): void {
     const record = this.#records.get(backend);
@@ -134,17 +141,17 @@ export class Health implements Watch {
     const now = this.#around.now();
     const record = this.#records.get(backend);
     if (record !== undefined) record.due = Math.min(record.due, now + this.#options.settings.pause);
+    // The loss names the backend, for lines that do not.
+    const reason = loss.detail.replace(`${backend.name}: `, "");
+    if (record?.look === connection && loss.why === "timeout") {
+      record.timeouts = Math.min(record.timeouts + 1, MOST_DOUBLINGS);
+    }
     const opened = record?.look === connection
-      ? this.#lookFailed(backend, record, loss, now)
-      : backend.circuit.failed(handshaken ? "reply" : "greeting", loss.detail, now);
+      ? backend.circuit.lookedIll(reason, now)
+      : backend.circuit.failed(handshaken ? "reply" : "greeting", reason, now);
     if (!opened) return;
-    this.#told("warn", backend, "open", loss.detail);
+    this.#told("warn", backend, "open", reason);
     this.#options.opened(backend);
-  }
-
-  #lookFailed(backend: Backend, record: Record, loss: Loss, now: number): boolean {
-    if (loss.why === "timeout") record.timeouts = Math.min(record.timeouts + 1, MOST_DOUBLINGS);
-    return backend.circuit.lookedIll(loss.detail, now);
   }
 
   // ---- looks ----

@@ -75,8 +75,9 @@ export class Pool {
    * @param identity whom it will speak for, where backends are told that
    */
   take(taker: Taker, spent: ReadonlySet<Backend>, fresh: boolean, identity?: Identity): Request {
-    const attempt = new Attempt(this, taker, this.#order(spent), fresh, identity);
-    attempt.advance(this.#whyNobody(spent));
+    const order = this.#order(spent);
+    const attempt = new Attempt(this, taker, order, fresh, identity);
+    attempt.advance(order.length === 0 ? this.#whyNobody(spent) : "");
     if (!attempt.over) this.#attempts.add(attempt);
     return attempt;
   }
@@ -205,7 +206,10 @@ export class Pool {
 
   /** Looks after deadlines, idle connections, and who is well; to be called now and then. */
   tick(now: number): void {
-    for (const connection of this.#all) connection.tick(now);
+    for (const connection of this.#all) {
+      connection.tick(now);
+      if (connection.envelopeWait(now) > connection.backend.patience) this.#stuck(connection);
+    }
     for (const attempt of this.#attempts) {
       attempt.tick(now);
       if (attempt.over) this.#attempts.delete(attempt);
@@ -238,6 +242,18 @@ export class Pool {
   /** Takes back `drain` of one backend. @returns false where there is no such backend */
   enable(name: string): boolean {
     return this.#targets.setDrained(name, false) !== undefined;
+  }
+
+  /**
+   * A command before the message has gone unanswered for long. Where its backend greets nobody either and another is well,
+   * the transaction goes there: its client would give up long before the time that a backend has to answer is over.
+   */
+  #stuck(connection: Connection): void {
+    const { backend } = connection;
+    this.#health.question(backend);
+    if (backend.circuit.state === "closed" && !backend.circuit.doubtful) return;
+    if (!this.backends.some((other) => other !== backend && other.well)) return;
+    connection.fail("closed", "a command is not answered, and nobody is greeted any more");
   }
 
   #left(backend: Backend): void {
@@ -281,7 +297,7 @@ export class Pool {
     if (backends.length === 0) return "no backend's name can be looked up";
     const down = backends.find(({ circuit, drained }) => !drained && circuit.state !== "closed");
     if (down !== undefined && !backends.some(({ usable }) => usable)) {
-      return `all backends are down: ${down.circuit.reason}`;
+      return `all backends are down: ${down.name}: ${down.circuit.reason}`;
     }
     return spent.size === 0 ? "all backends are drained" : "no backend is left to try";
   }

@@ -336,3 +336,61 @@ describe("the envelope repeated is not believed blindly:", () => {
     ${FAILED}`,
   );
 });
+
+describe("a backend that falls silent in the envelope, and greets nobody any more,", () => {
+  const SILENT: DialogueOptions = {
+    ...AB,
+    events: {
+      "a greets nobody from now on": (scene) => {
+        const { onDial } = scene;
+        scene.onDial = (dial, name) => name === "a" ? void dial.open() : onDial(dial, name);
+      },
+    },
+  };
+  dialogue(
+    "loses its transaction to the other after some seconds, not minutes",
+    SILENT,
+    `${ON_A}
+    (a greets nobody from now on)
+    C: RCPT TO:<d@mx.example>
+       > RCPT TO:<d@mx.example>
+    (9 seconds pass)
+    (3 seconds pass)
+       > <abort>
+       ${againOnB(true, ["RCPT TO:<d@mx.example>", "250 2.1.5 Ok"])}
+    S: 250 2.1.5 Ok
+    C: DATA
+       > DATA
+       < 354 Go ahead
+    S: 354 Go ahead
+    ${MESSAGE}`,
+  );
+  dialogue(
+    "keeps its transaction where it is the only one",
+    { ...SILENT, backends: ["a"] },
+    `${ON_A}
+    (a greets nobody from now on)
+    C: RCPT TO:<d@mx.example>
+       > RCPT TO:<d@mx.example>
+    (200 seconds pass)
+       < 250 2.1.5 at last
+    S: 250 2.1.5 at last`,
+  );
+  dialogue(
+    "keeps its message once an octet of it has gone",
+    SILENT,
+    `${ON_A}
+    C: DATA
+       > DATA
+       < 354 Go ahead
+    S: 354 Go ahead
+    (a greets nobody from now on)
+    C: x
+    C: .
+       > x
+       > .
+    (200 seconds pass)
+       < 250 2.0.0 at last
+    S: 250 2.0.0 at last`,
+  );
+});

@@ -186,7 +186,7 @@ test("whatever befalls the backends, each client is told once, nobody waits for 
         expect(new Set(given).size).toBe(given.length);
       }
       for (const host of ["a", "b"]) scene.is(host, "well");
-      await scene.pass(150_000);
+      await scene.pass(150_000, 500);
       expect(scene.pool.backends.map(({ standing }) => standing)).toEqual(["up", "up", "up"]);
       expect(scene.pool.backends.map(({ connections }) => connections)).toEqual([0, 0, 0]);
     }),

@@ -177,6 +177,38 @@ test(
   }),
 );
 
+test("a pool that is down: clients are greeted and hear 451 at the first recipient, or 421 at once, as set", async () => {
+  for (const whenDown of ["defer", "refuse"] as const) {
+    const timers = new FakeTimers();
+    await withTimers(timers, async () => {
+      const house = new House(timers, { whenDown });
+      house.up = false;
+      await house.start();
+      expect((await house.call()).heard).toBe(GREETING);
+      await house.pass(5000);
+      expect(house.proxy.unready()).toBe("no backend can be asked");
+      expect(house.log).toContain("backend circuit open");
+      const client = await house.call();
+      if (whenDown === "refuse") {
+        expect(client.heard).toMatch(
+          /^421 4\.3\.2 No mail server can be reached now, try again later \[ref /,
+        );
+        expect(client.wire.ended).toBe("close");
+      } else {
+        await house.say(client, "HELO x\r\nMAIL FROM:<a@x.example>\r\n");
+        expect(await house.say(client, "RCPT TO:<b@y.example>\r\n")).toMatch(
+          /451 4\.3\.0 No mail server can be/,
+        );
+      }
+      house.up = true;
+      await house.pass(10_000);
+      expect(house.log).toContain("backend circuit closed");
+      expect(house.proxy.unready()).toBe(undefined);
+      expect((await house.call()).heard).toBe(GREETING);
+    });
+  }
+});
+
 test(
   "it looks at the clock by itself",
   inside({ limits: { ...DEFAULTS.limits, commandTime: 3000 } }, async (house) => {
