@@ -16,6 +16,8 @@ export interface LiveProxyOptions {
   readonly runtime?: Runtime;
   /** Default `pass`. */
   readonly policy?: "pass" | "quickstart";
+  /** A policy of the test's own, in its place. */
+  readonly policyFile?: string;
   readonly backend?: string;
   /** Where it runs; the demo backend's Maildir is made here. */
   readonly cwd: string;
@@ -40,7 +42,7 @@ export async function startLiveProxy(options: LiveProxyOptions): Promise<LivePro
   const runtime = options.runtime === "Deno" ? [DENO, "run", "-A"] : [process.execPath];
   const listen = [`127.0.0.1:${port}`, ...(tlsPort === 0 ? [] : [`tls://127.0.0.1:${tlsPort}`])];
   const daemon = new Daemon(
-    [...runtime, MAIN, "serve", `${POLICIES}${options.policy ?? "pass"}.ts`],
+    [...runtime, MAIN, "serve", options.policyFile ?? `${POLICIES}${options.policy ?? "pass"}.ts`],
     options.cwd,
     {
       SALLYPORT_ADMIN: "off",
