@@ -177,6 +177,11 @@ export class Pools {
     return [...names].map((name) => this.#named.get(name)!.pool);
   }
 
+  /** Every pool there is now, those made on demand behind the others. */
+  get all(): readonly Destination[] {
+    return [...this.#named.values(), ...this.#onDemand.values()];
+  }
+
   /** Whether any backend has been seen. */
   get seen(): boolean {
     return this.#pools.some((pool) => pool.extensions() !== undefined);
@@ -221,8 +226,7 @@ export class Pools {
 
   /** Keeps nothing idle from now on. */
   drain(): void {
-    for (const pool of this.#pools) pool.drain();
-    for (const { pool } of this.#onDemand.values()) pool.drain();
+    for (const { pool } of this.all) pool.drain();
   }
 }
 

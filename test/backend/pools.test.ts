@@ -171,6 +171,13 @@ describe("looking at the backends", () => {
   });
 });
 
+test("all pools can be looked at, those on demand last", () => {
+  const { pools, destination } = stage({ pools: { a: [at("a", "10.0.0.2")] } });
+  destination("192.0.2.1");
+  expect(pools.all.map(({ name }) => name)).toEqual(["default", "a", "192.0.2.1:25"]);
+  expect(pools.all[0]!.pool).toBe(pools.default);
+});
+
 test("a name that no pool has is a fault", () => {
   const { pools } = stage();
   expect(() => pools.destination(ANYBODY, "z")).toThrow(RouteFault);

@@ -180,6 +180,24 @@ ${leg(true, [["MAIL FROM:<s@client.example>", "250 2.1.0 Ok"], ["RCPT TO:<b@mx.e
   );
 
   dialogue(
+    "as are all that come before their commands have gone out",
+    LATE,
+    `${GROUP}
+     < 250 2.1.0 Ok
+     < 250 2.1.5 Ok
+    S: 250 2.1.5 Ok
+    ${OPENED + DELIVERED}
+    (the backend stops reading)
+    ${MAIL}
+    C: RCPT TO:<b@mx.example>
+    (meanwhile)
+     < 250 2.1.0 Ok
+     < 250 2.1.5 Ok
+       > <abort>
+    ${FAILED}`,
+  );
+
+  dialogue(
     "that comes behind DATA: a recipient's answer is no answer to DATA",
     { ...LATE, notPipelined: "DATA is refused" },
     `${GROUP}

@@ -1,6 +1,16 @@
 /** Several pools: which one a recipient's mail goes to, and that one transaction goes to one of them. */
 import { describe, expect, test } from "bun:test";
-import { defer, definePlugin, type Opinion, reject, route } from "../../src/mod.ts";
+import {
+  atRcpt,
+  defer,
+  definePlugin,
+  type Opinion,
+  parallel,
+  reject,
+  route,
+  shadow,
+  when,
+} from "../../src/mod.ts";
 import type { Rule } from "../../src/policy/rule.ts";
 import type { Stage } from "../../src/policy/stages.ts";
 import { Scene } from "../../src/testing/scene.ts";
@@ -236,6 +246,34 @@ describe("a plugin's route:", () => {
     ["it can name the default pool", [router("one", { mail: route("default") })], "backend"],
   ];
   for (const [name, plugins, backend] of ranks) {
+    dialogue(name, { ...POOLS, plugins }, GREETED + MAIL + first("x@a.example", backend));
+  }
+
+  const groups: readonly (readonly [name: string, plugins: readonly Rule[], backend: string])[] = [
+    [
+      "of several asked at once the first in the policy counts, whoever was quicker",
+      [parallel(
+        definePlugin("slow", () => ({
+          onError: "reject",
+          async mail() {
+            await Promise.resolve();
+            await Promise.resolve();
+            return route("b");
+          },
+        }))(),
+        router("quick", { mail: route("a") }),
+      )],
+      "b",
+    ],
+    [
+      "one in shadow changes nothing",
+      [shadow(router("one", { connect: route("b"), rcpt: route("b") }))],
+      "a",
+    ],
+    ["one that is held till RCPT counts", [atRcpt(router("one", { connect: route("b") }))], "b"],
+    ["one that is not asked says nothing", [when(() => false, router("one", { mail: route("b") }))], "a"],
+  ];
+  for (const [name, plugins, backend] of groups) {
     dialogue(name, { ...POOLS, plugins }, GREETED + MAIL + first("x@a.example", backend));
   }
 

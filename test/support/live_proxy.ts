@@ -17,6 +17,8 @@ export interface LiveProxyOptions {
   readonly runtime?: Runtime;
   /** Default `pass`; a path with a slash is a policy of the test's own. */
   readonly policy?: "pass" | "quickstart" | `/${string}`;
+  /** The same, for a path that is no literal. */
+  readonly policyFile?: string;
   /** Where it greets, where the policy says so; a free port otherwise. */
   readonly port?: number;
   readonly backend?: string;
@@ -44,7 +46,12 @@ export async function startLiveProxy(options: LiveProxyOptions): Promise<LivePro
   const { policy = "pass" } = options;
   const listen = [`127.0.0.1:${port}`, ...(tlsPort === 0 ? [] : [`tls://127.0.0.1:${tlsPort}`])];
   const daemon = new Daemon(
-    [...runtime, MAIN, "serve", policy.startsWith("/") ? policy : `${POLICIES}${policy}.ts`],
+    [
+      ...runtime,
+      MAIN,
+      "serve",
+      options.policyFile ?? (policy.startsWith("/") ? policy : `${POLICIES}${policy}.ts`),
+    ],
     options.cwd,
     {
       SALLYPORT_ADMIN: "off",

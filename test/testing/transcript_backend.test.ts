@@ -1,6 +1,16 @@
 /** The backend and the clients of a transcript, and what can be looked at when it has been played. */
 import { describe, expect, test } from "bun:test";
-import { defer, definePlugin, finding, found, note, score, shadow } from "../../src/mod.ts";
+import {
+  defer,
+  definePlugin,
+  definePolicy,
+  finding,
+  found,
+  note,
+  route,
+  score,
+  shadow,
+} from "../../src/mod.ts";
 import { delivery, GREETED, transcript } from "../../src/testing.ts";
 import { counting, DAY, wrong } from "./transcript_scene.ts";
 
@@ -57,6 +67,40 @@ describe("the backend", () => {
       );
     });
   }
+
+  test("is one of several pools where the policy has them, and a plugin may choose", async () => {
+    const policy = definePolicy({
+      hostname: "mx.example",
+      listen: ["192.0.2.25:25"],
+      backends: ["10.0.0.1:25"],
+      pools: { a: ["10.0.0.2:25"], b: ["10.0.0.3:25"] },
+      routes: [{ domain: "mx.example", pool: "a" }],
+      plugins: [
+        definePlugin("router", () => ({
+          onError: "pass",
+          helo: ({ helo }) => helo === "b.example" ? route("b") : undefined,
+          rcpt: ({ forwardPath }) =>
+            forwardPath.localPart === "there" ? route({ host: "192.0.2.7", port: 25 }) : undefined,
+        }))(),
+      ],
+    });
+    const { log, mails } = await transcript(
+      policy,
+      `${GREETED + delivery()}
+      C: EHLO b.example
+      S: 250-mx.example …
+      ${delivery()}
+      C: MAIL FROM:<a@client.example>
+      S: 250 …
+      C: RCPT TO:<there@mx.example>
+      S: 250 …
+      C: RCPT TO:<b@mx.example>
+      S: 451 4.5.3 …`,
+    );
+    const pools = log.filter(({ event }) => event === "transaction").map(({ fields }) => fields["pool"]);
+    expect(pools).toEqual(["a", "b"]);
+    expect(mails.length).toBe(2);
+  });
 
   test("may be shown, and then says only what the transcript says", async () => {
     await transcript(
