@@ -36,7 +36,7 @@ export function orderOf(target: string, given: Given): Ordered | { readonly mist
   const mailbox = checked(
     "mailbox",
     (path) => mailboxFault(path) === undefined,
-    "a Maildir or an mbox file that is there",
+    "a Maildir, an mbox file, or a path in a folder that is there",
   );
   const server = checked("for", isServer, `${SERVERS.join(", ")} or all`);
   const order: Ordered = {
@@ -116,13 +116,13 @@ export function deliveries({ to, deliver }: ExaminationOptions): string[] {
   const lines: string[] = [];
   if (to !== undefined) {
     lines.push(
-      `one message "${MARK}: …" will be delivered to ${to}, and up to ${FALSE_ENDS.length} more where it can be ` +
+      `one message "${MARK}: ..." will be delivered to ${to}, and up to ${FALSE_ENDS.length} more where it can be ` +
         "smuggled through",
     );
   }
   if (deliver !== undefined) {
     lines.push(
-      `one message "${MARK}: from …" will be delivered to ${deliver} for each way of naming the client, 4 at most`,
+      `one message "${MARK}: from ..." will be delivered to ${deliver} for each way of naming the client, 4 at most`,
     );
   }
   return lines;

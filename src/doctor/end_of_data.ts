@@ -17,8 +17,7 @@ const finding = finder("end of data");
 
 /** Connections at a time. */
 const WIDTH = 3;
-/** Milliseconds within which a reply to a false end is waited for: at least, and how much longer than to a true one. */
-const LEAST = 1500;
+/** How many times as long as the reply to a true end one to a false end is waited for. */
 const SLACK = 4;
 
 /** What a form came to: an end of data, refused, a part of the message, or not tried. */
@@ -43,10 +42,10 @@ export async function examineEndOfData(door: Door, to: string | undefined, now: 
       advice: "give a recipient with --to whose mail it takes from here",
     })];
   }
-  const wait = Math.max(LEAST, SLACK * whole);
-  const tried: Tried[] = [];
-  await inTurn(FALSE_ENDS, async (form) => void tried.push(await tryForm(door, to, form, wait, now)));
-  return findingsOf(tried, to);
+  const wait = Math.max(door.patience.quiet, SLACK * whole);
+  const tried = new Map<string, Tried>();
+  await inTurn(FALSE_ENDS, async (form) => void tried.set(form, await tryForm(door, to, form, wait, now)));
+  return findingsOf(FALSE_ENDS.map((form) => tried.get(form)!), to);
 }
 
 async function inTurn<T>(all: readonly T[], job: (one: T) => Promise<void>): Promise<void> {
@@ -125,7 +124,7 @@ function findingsOf(tried: readonly Tried[], to: string): Finding[] {
   if (ends.length > 0) findings.push(smuggled(ends, to));
   if (content.length > 0) {
     findings.push(finding("good", "ends-content", `It reads on past ${content.length} false ends of data`, {
-      seen: [content.map(({ form }) => spelt(form)).join("  ")],
+      seen: [content.map(({ form }) => spelt(form)).join(" ")],
     }));
   }
   if (refused.length > 0) {
@@ -142,11 +141,12 @@ function findingsOf(tried: readonly Tried[], to: string): Finding[] {
 }
 
 function smuggled(ends: readonly Tried[], to: string): Finding {
-  const withNul = ends.some(({ form }) => form.includes("\0"));
+  // What stands behind the form is no LF, so a CR at its end is a bare one.
+  const passed = ends.filter(({ form }) => !/\r(?!\n)|(?<!\r)\n/.test(form)).map(({ form }) => spelt(form));
   const advice =
     "repair it (below): whoever reaches it by another way than the proxy can smuggle. Sallyport " +
     "sends none of a message's octets behind a bare CR or LF" +
-    (withNul ? ", but passes NUL on in a body: the forms with \\0 get through it" : "") +
+    (passed.length > 0 ? `, but passes NUL on in a body, so ${passed.join(" and ")} gets through it` : "") +
     `. ${ends.length} marked test message${ends.length === 1 ? " was" : "s were"} delivered to ${to} by this`;
   const what =
     `It takes ${ends.length} of ${FALSE_ENDS.length} false ends of data for true ones: mail can be smuggled`;

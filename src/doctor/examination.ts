@@ -10,6 +10,7 @@ import { examineIdentity } from "./identity.ts";
 import { meet, type Meeting } from "./meeting.ts";
 import { examinePace } from "./pace.ts";
 import { Patience, type PatienceOptions } from "./patience.ts";
+import { examineRecipients } from "./recipients.ts";
 import { examineRelay } from "./relay.ts";
 import { shown } from "./shown.ts";
 import type { Server } from "./software.ts";
@@ -64,6 +65,7 @@ async function examineAll(door: Door, meeting: Meeting, options: ExaminationOpti
     return found.findings;
   });
   await part("relay", () => examineRelay(door, meeting, ways, foreign));
+  await part("recipients", () => examineRecipients(door, to ?? deliver));
   await part("end of data", () => examineEndOfData(door, to, Date.now()));
   await part("extensions", () => examineExtensions(door, meeting));
   await part("pace", () => examinePace(door, meeting.hostname));

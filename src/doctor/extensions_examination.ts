@@ -12,7 +12,14 @@ import type { Meeting } from "./meeting.ts";
 const finding = finder("extensions");
 
 /** What one trial came to; undefined where there is nothing to tell. */
-type Trial = (conversation: Conversation, extensions: Extensions) => Promise<Finding | undefined>;
+type Trial = (trying: Trying) => Promise<Finding | undefined>;
+
+interface Trying {
+  readonly conversation: Conversation;
+  readonly extensions: Extensions;
+  /** Milliseconds for an answer that may not come. */
+  readonly quiet: number;
+}
 
 const TRIALS: readonly Trial[] = [
   taken("8BITMIME", "MAIL FROM:<> BODY=8BITMIME"),
@@ -32,7 +39,7 @@ export async function examineExtensions(door: Door, { extensions }: Meeting): Pr
   for (const trial of TRIALS) {
     const { conversation } = await door.enter();
     try {
-      const found = await trial(conversation, extensions);
+      const found = await trial({ conversation, extensions, quiet: door.patience.quiet });
       if (found !== undefined) findings.push(found);
     } finally {
       await conversation.quit();
@@ -45,7 +52,7 @@ export async function examineExtensions(door: Door, { extensions }: Meeting): Pr
 
 /** A parameter that is offered has to be taken. */
 function taken(keyword: string, line: string): Trial {
-  return async (conversation, extensions) => {
+  return async ({ conversation, extensions }) => {
     if (!extensions.has(keyword)) return undefined;
     const heard = await conversation.ask(line);
     if (isYes(heard)) return undefined;
@@ -61,7 +68,7 @@ function taken(keyword: string, line: string): Trial {
   };
 }
 
-async function size(conversation: Conversation, extensions: Extensions): Promise<Finding | undefined> {
+async function size({ conversation, extensions }: Trying): Promise<Finding | undefined> {
   const offered = Number(extensions.get("SIZE"));
   if (!extensions.has("SIZE") || !Number.isSafeInteger(offered) || offered <= 0) {
     return finding(
@@ -79,7 +86,7 @@ async function size(conversation: Conversation, extensions: Extensions): Promise
   });
 }
 
-async function pipelining(conversation: Conversation, extensions: Extensions): Promise<Finding | undefined> {
+async function pipelining({ conversation, extensions }: Trying): Promise<Finding | undefined> {
   if (!extensions.has("PIPELINING")) return undefined;
   conversation.send("MAIL FROM:<>\r\nRSET\r\nNOOP\r\n");
   const heard = [await conversation.hear(), await conversation.hear(), await conversation.hear()];
@@ -95,7 +102,7 @@ async function pipelining(conversation: Conversation, extensions: Extensions): P
   );
 }
 
-async function chunking(conversation: Conversation, extensions: Extensions): Promise<Finding | undefined> {
+async function chunking({ conversation, extensions }: Trying): Promise<Finding | undefined> {
   if (!extensions.has("CHUNKING")) return undefined;
   // Without a transaction there is nothing to take: the refusal has to be that of the order, not of the command.
   const heard = await conversation.ask("BDAT 0 LAST");
@@ -106,10 +113,7 @@ async function chunking(conversation: Conversation, extensions: Extensions): Pro
   });
 }
 
-async function enhancedCodes(
-  conversation: Conversation,
-  extensions: Extensions,
-): Promise<Finding | undefined> {
+async function enhancedCodes({ conversation, extensions }: Trying): Promise<Finding | undefined> {
   if (!extensions.has("ENHANCEDSTATUSCODES")) return undefined;
   const heard = await conversation.ask("MAIL FROM:<>");
   if (heard.kind !== "reply" || /^[245]\.\d{1,3}\.\d{1,3}( |$)/.test(heard.lines[0]!)) return undefined;
@@ -118,12 +122,9 @@ async function enhancedCodes(
   });
 }
 
-/** Milliseconds for the reply to a line that may not be one. */
-const QUIET = 1000;
-
-async function bareLineFeed(conversation: Conversation): Promise<Finding | undefined> {
+async function bareLineFeed({ conversation, quiet }: Trying): Promise<Finding | undefined> {
   conversation.send("NOOP\n");
-  const heard = await conversation.hear(QUIET);
+  const heard = await conversation.hear(quiet);
   if (!isYes(heard)) return undefined;
   return finding(
     "note",
@@ -136,7 +137,7 @@ async function bareLineFeed(conversation: Conversation): Promise<Finding | undef
   );
 }
 
-async function nul(conversation: Conversation): Promise<Finding | undefined> {
+async function nul({ conversation }: Trying): Promise<Finding | undefined> {
   const heard: Heard = await conversation.ask("NOOP a\0b");
   if (isNo(heard) || codeOf(heard) === 0) return undefined;
   return finding("note", "nul-taken", "It takes a NUL in a command (the proxy refuses them)", {

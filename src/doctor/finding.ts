@@ -14,6 +14,7 @@ export const TOPICS = [
   "tls",
   "identity",
   "relay",
+  "recipients",
   "end of data",
   "extensions",
   "pace",

@@ -156,7 +156,12 @@ async function firstAnswer(
   { readonly entered: Entered; readonly why?: never } | { readonly entered?: never; readonly why: string }
 > {
   try {
-    return { entered: await door.enter(way) };
+    const entered = await door.enter(way);
+    // A server that says yes to everything has said it to the header, and owes one to EHLO.
+    const more = await entered.conversation.hear(door.patience.quiet);
+    if (more.kind === "silence") return { entered };
+    await entered.conversation.quit();
+    return { why: `it took the header for a command (${entered.ehlo.text})` };
   } catch (cause) {
     if (!(cause instanceof NoEntry)) return { why: `the connection ended (${(cause as Error).message})` };
     if (isUnknown(cause.heard) || codeOf(cause.heard) === 221 || codeOf(cause.heard) === 501) {

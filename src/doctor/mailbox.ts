@@ -3,14 +3,15 @@
  * wrote of the client. Bounded: the newest files, their heads, the end of an mbox.
  */
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 const FILES = 500;
 const HEAD = 64 * 1024;
 const TAIL = 4 * 1024 * 1024;
 
-/** Why this is no mailbox; undefined where it is one. */
+/** Why this is no mailbox; undefined where it is one, or where the first message may make one. */
 export function mailboxFault(path: string): string | undefined {
+  if (!existsSync(path) && existsSync(dirname(path))) return undefined;
   try {
     const found = statSync(path);
     if (found.isFile()) return undefined;
@@ -31,6 +32,7 @@ export function receivedOf(mailbox: string, token: string): string | undefined {
 }
 
 function* texts(mailbox: string): Generator<string> {
+  if (!existsSync(mailbox)) return;
   if (statSync(mailbox).isFile()) return yield readEnd(mailbox, TAIL);
   for (const folder of ["new", "cur"]) {
     if (!existsSync(join(mailbox, folder))) continue;

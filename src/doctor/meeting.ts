@@ -45,16 +45,16 @@ export async function meet(door: Door): Promise<Meeting> {
   );
 }
 
-/** Inside, or why not. @throws CannotExamine where a header could not help */
+/**
+ * Inside, or why not. A refusal at the greeting says nothing yet: Postfix says 421 to who owes it a header.
+ * @throws CannotExamine where there is no connection
+ */
 async function attempt(door: Door, version: ProxyVersion | undefined): Promise<Entered | string> {
   door.demanded = version;
   try {
     return await door.enter();
   } catch (cause) {
     if (!(cause instanceof NoEntry)) throw unreachable(door, cause as Error);
-    if (codeOf(cause.heard) === 421 || codeOf(cause.heard) === 554) {
-      throw new CannotExamine(`Cannot examine ${door.place.shown}: it refuses us ${cause.message}`);
-    }
     return cause.message;
   }
 }

@@ -15,14 +15,18 @@ export interface PatienceOptions {
   readonly reply: number;
   /** Milliseconds for everything. */
   readonly total: number;
+  /** Milliseconds at least for an answer that should not come. Default 1500. */
+  readonly quiet?: number;
 }
 
 export class Patience {
   readonly reply: number;
+  readonly quiet: number;
   readonly #total: number;
   readonly #end: number;
 
-  constructor({ reply, total }: PatienceOptions) {
+  constructor({ reply, total, quiet = 1500 }: PatienceOptions) {
+    this.quiet = quiet;
     this.reply = reply;
     this.#total = total;
     this.#end = performance.now() + total;

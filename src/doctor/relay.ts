@@ -3,25 +3,14 @@
  * server that trusts the proxy's network relays for the proxy, and so for all its clients.
  */
 import { isIP } from "node:net";
-import type { Door, Entered } from "./door.ts";
-import { NoEntry } from "./door.ts";
+import type { Door } from "./door.ts";
 import { finder, type Finding } from "./finding.ts";
-import { codeOf, type Heard, isYes } from "./heard.ts";
 import type { Meeting } from "./meeting.ts";
-import { oddProbes, plainProbes, type RelayProbe, type RelayWords } from "./relay_probes.ts";
+import { oddProbes, plainProbes, type RelayWords } from "./relay_probes.ts";
+import { probeAll, type Probed, type RelayVerdict, verdictOf } from "./relay_probing.ts";
 import { OWN, strangerTo, type Visitor } from "./visitor.ts";
 
 const finding = finder("relay");
-/** Probes on one connection: servers slow down, and hang up, after some refusals. */
-const A_CONNECTION = 4;
-
-/** What one probe came to. `masked`: refused, for a reason that has nothing to do with relaying. */
-interface Probed {
-  readonly probe: RelayProbe;
-  readonly outcome: "taken" | "refused" | "put off" | "masked" | "lost";
-  readonly seen: string;
-}
-
 export async function examineRelay(
   door: Door,
   meeting: Meeting,
@@ -37,7 +26,7 @@ export async function examineRelay(
   );
   const findings = [
     ownFinding(own, meeting, foreign, named),
-    ...strangers.map(({ way, probed }) => strangerFinding(way, probed, meeting, foreign)),
+    ...strangers.map(({ way, probed }) => strangerFinding(way, probed, meeting, foreign, verdictOf(own))),
   ];
   // Where plain mail is relayed, how it is dressed does not matter.
   if (verdictOf(own) === "relays") return findings;
@@ -52,54 +41,6 @@ function wordsOf({ hostname, remote }: Meeting, foreign: string): RelayWords {
 
 function nameOf(way: Visitor): string {
   return way.kind === "own" ? "itself" : way.by;
-}
-
-async function probeAll(door: Door, way: Visitor, probes: readonly RelayProbe[]): Promise<Probed[]> {
-  const all: Probed[] = [];
-  for (let at = 0; at < probes.length; at += A_CONNECTION) {
-    all.push(...await probeSome(door, way, probes.slice(at, at + A_CONNECTION)));
-  }
-  return all;
-}
-
-async function probeSome(door: Door, way: Visitor, probes: readonly RelayProbe[]): Promise<Probed[]> {
-  let entered: Entered;
-  try {
-    entered = await door.enter(way);
-  } catch (cause) {
-    if (!(cause instanceof NoEntry)) throw cause;
-    return probes.map((probe) => ({ probe, outcome: "lost", seen: cause.message }));
-  }
-  const probed: Probed[] = [];
-  for (const probe of probes) probed.push(await probeOne(entered, probe));
-  await entered.conversation.quit();
-  return probed;
-}
-
-async function probeOne({ conversation }: Entered, probe: RelayProbe): Promise<Probed> {
-  const mail = await conversation.ask(`MAIL FROM:<${probe.from}>`);
-  const rcpt = isYes(mail) ? await conversation.ask(`RCPT TO:<${probe.to}>`) : mail;
-  if (isYes(mail)) await conversation.ask("RSET");
-  const step = isYes(mail) ? `RCPT TO:<${probe.to}>` : `MAIL FROM:<${probe.from}>`;
-  const from = isYes(mail) ? ` (from <${probe.from}>)` : "";
-  return { probe, outcome: outcomeOf(rcpt), seen: `${step}${from}: ${rcpt.text}` };
-}
-
-const RELAYING = /relay|authenti|denied|not allowed|not permitted|prohibited|local/i;
-const ELSEWHERE = /domain|dns|host|resolv|\b[45]\.1\.[28]\b|\bmx\b|verif/i;
-
-function outcomeOf(heard: Heard): Probed["outcome"] {
-  if (isYes(heard)) return "taken";
-  const code = codeOf(heard);
-  if (code === 0) return "lost";
-  if (ELSEWHERE.test(heard.text) && !RELAYING.test(heard.text)) return "masked";
-  return code < 500 ? "put off" : "refused";
-}
-
-/** One plain probe that is taken is a relay; one that is refused for relaying says what the others would have. */
-function verdictOf(probed: readonly Probed[]): "relays" | "refuses" | "unclear" {
-  if (probed.some(({ outcome }) => outcome === "taken")) return "relays";
-  return probed.some(({ outcome }) => outcome === "refused") ? "refuses" : "unclear";
 }
 
 function telling(probed: readonly Probed[]): string[] {
@@ -141,11 +82,15 @@ function strangerFinding(
   probed: readonly Probed[],
   { remote }: Meeting,
   foreign: string,
+  own: RelayVerdict,
 ): Finding {
   const who = `a stranger (${strangerTo(remote)}) named by ${nameOf(way)}`;
   const id = nameOf(way).toLowerCase().replace(" ", "-");
   const verdict = verdictOf(probed);
-  if (verdict === "refuses") return finding("good", `${id}-refused`, `It does not relay for ${who}`);
+  if (verdict === "refuses") {
+    const seen = own === "relays" ? ["it does for us, so it believes who it is told that the client is"] : [];
+    return finding("good", `${id}-refused`, `It does not relay for ${who}`, { seen });
+  }
   if (verdict === "unclear") return unclear(id, `for ${who}`, foreign, telling(probed));
   return finding("danger", `${id}-relays`, `It relays to ${foreign} for ${who}: an open relay`, {
     seen: telling(probed),

@@ -11,6 +11,7 @@ const TITLES: Readonly<Record<Topic, string>> = {
   tls: "TLS",
   identity: "Who the client is",
   relay: "For whom it relays",
+  recipients: "Whether it knows its recipients",
   "end of data": "Where a message ends",
   extensions: "Whether it does what it offers",
   pace: "Pace and reuse",

@@ -12,8 +12,6 @@ const finding = finder("tls");
 const DAY = 86_400_000;
 /** Days before its end from which on a certificate is told of. */
 const SOON = 14;
-/** Milliseconds to wait for an answer that should not come. */
-const INJECTED = 1000;
 
 export async function examineTls(door: Door, { extensions }: Meeting, now: number): Promise<Finding[]> {
   if (door.place.implicitTls) return implicit(door, now);
@@ -53,9 +51,9 @@ async function upgraded(door: Door, now: number): Promise<Finding[]> {
 
 function failed(why: string): Finding {
   return finding(
-    "danger",
+    "warning",
     "tls-fails",
-    "It offers TLS that does not work: with TLS required, no mail gets there",
+    "It offers TLS that does not work: where the proxy requires it, no mail gets there",
     {
       seen: [shown(why)],
       advice: "look at its certificate and key files and at its log",
@@ -71,7 +69,7 @@ async function injected(door: Door): Promise<Finding[]> {
     const ready = await conversation.hear();
     if (!isYes(ready)) return [];
     await door.secure(conversation);
-    const heard = await conversation.hear(INJECTED);
+    const heard = await conversation.hear(door.patience.quiet);
     if (heard.kind !== "reply") return [];
     return [finding("warning", "starttls-injection", "It obeys what was sent in plain before the handshake", {
       seen: [`NOOP behind STARTTLS: ${heard.text}`],
