@@ -85,7 +85,7 @@ function strangerFinding(
   own: RelayVerdict,
 ): Finding {
   const who = `a stranger (${strangerTo(remote)}) named by ${nameOf(way)}`;
-  const id = nameOf(way).toLowerCase().replace(" ", "-");
+  const id = `stranger-by-${nameOf(way).toLowerCase().replace(" ", "-")}`;
   const verdict = verdictOf(probed);
   if (verdict === "refuses") {
     const seen = own === "relays" ? ["it does for us, so it believes who it is told that the client is"] : [];

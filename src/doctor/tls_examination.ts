@@ -5,6 +5,7 @@ import type { Door } from "./door.ts";
 import { finder, type Finding } from "./finding.ts";
 import { isYes } from "./heard.ts";
 import type { Meeting } from "./meeting.ts";
+import { OutOfTime } from "./patience.ts";
 import { shown } from "./shown.ts";
 import type { Certificate, TlsSeen } from "./stream.ts";
 
@@ -28,6 +29,7 @@ async function implicit(door: Door, now: number): Promise<Finding[]> {
   try {
     return seenFindings(door, await door.secure(conversation), now);
   } catch (cause) {
+    if (cause instanceof OutOfTime) throw cause;
     return [failed((cause as Error).message)];
   } finally {
     conversation.hangUp();
@@ -43,6 +45,7 @@ async function upgraded(door: Door, now: number): Promise<Finding[]> {
     const ehlo = await conversation.ask(`EHLO ${door.place.helo}`);
     return isYes(ehlo) ? seen : [...seen, failed(`EHLO after the handshake: ${ehlo.text}`)];
   } catch (cause) {
+    if (cause instanceof OutOfTime) throw cause;
     return [failed((cause as Error).message)];
   } finally {
     conversation.hangUp();

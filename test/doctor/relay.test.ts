@@ -29,14 +29,14 @@ test("where a stranger is named and refused, the trap holds no longer than every
   const found = await examined(await ScriptedBackend.start({ relays: trusting, offers: XCLIENT }));
   expect(found.dangers).toEqual(["own-relays"]);
   expect(found.find("own-relays")!.advice).toContain("named by XCLIENT is refused");
-  expect(found.find("xclient-refused")).toMatchObject({ level: "good", topic: "relay" });
+  expect(found.level("stranger-by-xclient-refused")).toBe("good");
 });
 
 test("one that takes the name and relays all the same", async () => {
   const found = await examined(
     await ScriptedBackend.start({ relays: trusting, offers: XCLIENT, incredulous: true }),
   );
-  expect(found.dangers).toEqual(["own-relays", "xclient-relays"]);
+  expect(found.dangers).toEqual(["own-relays", "stranger-by-xclient-relays"]);
 });
 
 test("one that relays for one of its own senders only", async () => {
