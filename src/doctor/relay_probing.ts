@@ -52,7 +52,7 @@ async function probeOne({ conversation }: Entered, probe: RelayProbe): Promise<P
   return { probe, outcome: outcomeOf(rcpt), seen: `${step}${from}: ${rcpt.text}` };
 }
 
-const RELAYING = /relay|authenti|denied|not allowed|not permitted|prohibited|local/i;
+const RELAYING = /\b[45]\.7\.\d|relay|authenti|denied|not allowed|not permitted|prohibited|local/i;
 const ELSEWHERE = /domain|dns|host|resolv|\b[45]\.1\.[28]\b|\bmx\b|verif/i;
 
 function outcomeOf(heard: Heard): Probed["outcome"] {

@@ -35,6 +35,8 @@ export interface Script {
   /** What ends a message. */
   readonly ends?: RegExp;
   readonly tls?: TlsIdentity;
+  /** TLS from the first octet on. */
+  readonly implicitTls?: TlsIdentity;
   readonly onDelivered?: (message: string) => void;
   /** Obeys what came in plain behind STARTTLS. */
   readonly obeysInjection?: boolean;
@@ -54,7 +56,7 @@ export class ScriptedBackend {
   }
 
   static async start(script: Script = {}): Promise<ScriptedBackend> {
-    return await listening((wire, backend) => new Conduct(wire, script, backend));
+    return await listening((wire, backend) => new Conduct(wire, script, backend), script.implicitTls);
   }
 
   /** One whose connections are wholly the test's. */
@@ -65,10 +67,12 @@ export class ScriptedBackend {
 
 async function listening(
   accept: (wire: Wire, backend: ScriptedBackend) => WireOwner,
+  tls?: TlsIdentity,
 ): Promise<ScriptedBackend> {
   const wires = new Set<Wire>();
   const listener = await (await network()).listen({
     endpoint: { host: "127.0.0.1", port: 0 },
+    tls,
     accept(wire) {
       wires.add(wire);
       return accept(wire, backend);
@@ -234,16 +238,20 @@ class Conduct implements WireOwner {
 /** What an examination of the backend finds. */
 export async function examined(
   { port }: { readonly port: number },
-  options: Partial<ExaminationOptions> & { readonly name?: string; readonly ca?: string } = {},
+  options: Partial<ExaminationOptions> & {
+    readonly name?: string;
+    readonly ca?: string;
+    readonly implicitTls?: boolean;
+  } = {},
 ): Promise<Found> {
-  const { name = "127.0.0.1", ca, ...rest } = options;
+  const { name = "127.0.0.1", ca, implicitTls = false, ...rest } = options;
   const { findings, server } = await examine({
     place: {
       endpoint: { host: "127.0.0.1", port },
       shown: `127.0.0.1:${port}`,
       name,
       helo: "proxy.example",
-      implicitTls: false,
+      implicitTls,
       ca,
     },
     foreign: "elsewhere.example",

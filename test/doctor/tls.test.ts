@@ -1,5 +1,6 @@
 /** STARTTLS of the backend and its certificate. */
 import { expect, test } from "bun:test";
+import { CannotExamine } from "../../src/doctor/meeting.ts";
 import { makeIdentity } from "../support/certificate.ts";
 import { examined, ScriptedBackend, type Session } from "./scripted_backend.ts";
 
@@ -70,4 +71,14 @@ test("where no mail is taken without it, everything is examined within it", asyn
 
 test("no TLS at all is told", async () => {
   expect((await examined(await ScriptedBackend.start())).level("no-starttls")).toBe("note");
+});
+
+test("implicit TLS: all of it is examined within, and plain SMTP is no handshake", async () => {
+  const tls = makeIdentity({ names: ["mx.example"], ...lasting });
+  const backend = await ScriptedBackend.start({ implicitTls: tls });
+  const found = await examined(backend, { name: "mx.example", ca: tls.cert, implicitTls: true });
+  expect(found.level("certificate-verifies")).toBe("good");
+  expect(found.level("own-refused")).toBe("good");
+  const plain = examined(await ScriptedBackend.start(), { implicitTls: true });
+  expect(await plain.catch((cause) => cause)).toBeInstanceOf(CannotExamine);
 });
