@@ -6,21 +6,28 @@ import { parseArgs } from "@std/cli";
 import process from "node:process";
 import { checkCommand } from "./cli/check.ts";
 import { type Command, commandMistakes, type Given, usageOf } from "./cli/command.ts";
+import { doctorCommand } from "./cli/doctor.ts";
 import { explainCommand } from "./cli/explain.ts";
 import { newPluginCommand } from "./cli/new_plugin.ts";
 import { serveCommand } from "./cli/serve.ts";
 import { SettingsError } from "./policy/policy.ts";
 
-const COMMANDS: readonly Command[] = [serveCommand, checkCommand, explainCommand, newPluginCommand];
+const COMMANDS: readonly Command[] = [
+  serveCommand,
+  checkCommand,
+  explainCommand,
+  doctorCommand,
+  newPluginCommand,
+];
 
 const USAGE = [
   "Usage:",
   ...COMMANDS.flatMap((command) => [`  ${usageOf(command)}`, `      ${command.about}`]),
 ];
 
-function fail(lines: readonly string[]): never {
+function fail(lines: readonly string[], code = 1): never {
   process.stderr.write(lines.map((line) => `sallyport: ${line}\n`).join(""));
-  process.exit(1);
+  process.exit(code);
 }
 
 /** The names of a command's options of one kind. */
@@ -47,7 +54,7 @@ async function main(): Promise<void> {
       `Cannot take ${unknown.join(", ")}: there is no such option; allowed is ${
         [...flags, "--help"].join(", ")
       }`,
-    ]);
+    ], command?.failure);
   }
   if (name === undefined) fail(USAGE);
   if (command === undefined) {
@@ -58,13 +65,13 @@ async function main(): Promise<void> {
     ]);
   }
   const mistakes = commandMistakes(command, rest, given as Given);
-  if (mistakes.length > 0) fail(mistakes);
+  if (mistakes.length > 0) fail(mistakes, command.failure);
   await command.run(rest, given as Given);
 }
 
 try {
   await main();
-  process.exit(0);
+  process.exit(process.exitCode ?? 0);
 } catch (cause) {
   if (cause instanceof SettingsError) fail(cause.mistakes);
   throw cause;

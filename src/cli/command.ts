@@ -22,6 +22,9 @@ export interface Command {
   readonly flags: Readonly<Record<string, Flag>>;
   /** What it does, in a line. */
   readonly about: string;
+  /** The exit code where its words and options cannot be taken. Default 1. */
+  readonly failure?: number;
+  /** Sets `process.exitCode` where it is not to be 0. */
   run(words: readonly string[], given: Given): Promise<void>;
 }
 
