@@ -87,9 +87,7 @@ export class Entrance {
     const preface: Preface = new Preface(wire, beginning, {
       began: (header, early) => {
         over();
-        const session = this.#introduced(wire, address, caller, header);
-        wire.owner = session;
-        if (early.length > 0) session.data(early);
+        this.#introduced(wire, address, header, early);
       },
       faulty: (fault) => {
         over();
@@ -103,13 +101,19 @@ export class Entrance {
     return preface;
   }
 
-  /** The client that a header names has its session now. */
-  #introduced(wire: Wire, address: ListenAddress, peer: Caller, header: ProxyHeader | undefined): Session {
-    if (header === undefined) return this.#host.begin(wire, address, peer);
-    if (header.command === "unknown" && this.#settings.proxyUnknown === "refuse") {
-      return this.#refuse(wire, address, peer, NO_CLIENT, "the header says that the client is not known");
+  /** The client that a header names has its session now, or whoever is there without one. */
+  #introduced(wire: Wire, address: ListenAddress, header: ProxyHeader | undefined, early: Uint8Array): void {
+    const { trusted } = this.#around;
+    const peer = callerOf(wire, trusted);
+    if (header?.command === "unknown" && this.#settings.proxyUnknown === "refuse") {
+      const why = "the header says that the client is not known";
+      wire.owner = this.#refuse(wire, address, peer, NO_CLIENT, why);
+      return;
     }
-    return this.#host.begin(wire, address, proxied(peer, header, this.#around.trusted));
+    const caller = header === undefined ? peer : proxied(peer, header, trusted);
+    const session = this.#host.begin(wire, address, caller);
+    wire.owner = session;
+    if (early.length > 0) session.data(early);
   }
 
   #refuse(wire: Wire, address: ListenAddress, caller: Caller, refusal: Refusal, why: string): Session {
