@@ -8,7 +8,8 @@ import type { ExaminationOptions } from "../doctor/examination.ts";
 import { MARK } from "../doctor/letter.ts";
 import { mailboxFault } from "../doctor/mailbox.ts";
 import { type Server, SERVERS } from "../doctor/software.ts";
-import { backendAddress, isDomain } from "../policy/address.ts";
+import { isDomain } from "../policy/address.ts";
+import { backendAddress } from "../policy/backend_address.ts";
 import { readForwardPath } from "../smtp/path.ts";
 import type { Given } from "./command.ts";
 

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { afterAll } from "bun:test";
 
 /** The checkout. */
-export const ROOT: string = resolve(import.meta.dirname, "../..");
+export const ROOT: string = resolve(import.meta.dirname!, "../..");
 
 /** A folder with these files, removed when the tests of the calling file are over. */
 export function scratch(files: Readonly<Record<string, string>> = {}): string {
