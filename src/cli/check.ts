@@ -101,9 +101,9 @@ function places(settings: Settings): string[] {
   const { hostname, listen, backends, tls, demo, dial, bareLineFeeds, relay, store, dns, admin } = settings;
   return [
     line("hostname", hostname),
-    line("listen", listen.map(({ name }) => name).join(", ")),
+    line("listen", listen.map(listenText).join(", ")),
     line("backends", backends.map(({ name }) => name).join(", ") || `the demo backend (Maildir ${demo})`),
-    line("tls", tls === undefined ? "off" : `${tls.cert} (key hidden)`),
+    ...tlsLines(tls),
     line("dial", `at ${dial}`),
     line("bareLineFeeds", bareLineFeeds),
     line("relay", relay.join(", ") || "none"),
@@ -111,6 +111,22 @@ function places(settings: Settings): string[] {
     line("dns", dns.map(({ host, port }) => `${host} port ${port}`).join(", ") || "as resolv.conf says"),
     line("admin", admin === undefined ? "off" : `${admin.host} port ${admin.port}`),
   ];
+}
+
+function listenText({ name, tlsRequired }: Settings["listen"][number]): string {
+  return tlsRequired === true ? `${name} (nothing before STARTTLS)` : name;
+}
+
+function tlsLines(tls: Settings["tls"]): string[] {
+  if (tls === undefined) return [line("tls", "off")];
+  const { certificates, clientCertificates, clientCa } = tls;
+  const names = typeof certificates === "string"
+    ? [`the folder ${certificates}`]
+    : certificates.map(({ cert }) => `${cert} (key hidden)`);
+  const asked = clientCertificates === "off" ? [] : [
+    line("tls.clientCertificates", `${clientCertificates}, by ${clientCa ?? "no CA: none is verified"}`),
+  ];
+  return [...names.map((name, i) => line(i === 0 ? "tls" : "", name)), ...asked];
 }
 
 function numbers(settings: Settings): string[] {

@@ -20,6 +20,26 @@ export function listenAddress(name: string): ListenAddress | undefined {
   return endpoint && isListenEndpoint(endpoint) ? { name, endpoint, implicitTls } : undefined;
 }
 
+/** A listener about which more is said than where it is. */
+export interface ListenGiven {
+  /** One of `LISTEN_FORMS`. */
+  readonly address: string;
+  /** `required`: 530 to everything but greetings before STARTTLS. Default `offered`, where there is a certificate. */
+  readonly tls?: "offered" | "required" | undefined;
+}
+
+/** Reads a listener in any form; what cannot be read stays as it is, for the check to name. */
+export function listener(given: string | ListenGiven | ListenAddress): ListenAddress {
+  if (typeof given === "string") return listenAddress(given) ?? (given as unknown as ListenAddress);
+  if (typeof given !== "object" || given === null || !("address" in given)) return given;
+  const { address, tls = "offered", ...more } = given;
+  const read = typeof address === "string" ? listenAddress(address) : undefined;
+  const isClear = Object.keys(more).length === 0 && (tls === "offered" || tls === "required");
+  return read === undefined || !isClear
+    ? (given as unknown as ListenAddress)
+    : { ...read, ...(tls === "required" && { tlsRequired: true }) };
+}
+
 /** Reads `127.0.0.1:10025`; undefined where it has none of `BACKEND_FORMS`. */
 export function backendAddress(name: string): BackendAddress | undefined {
   const endpoint = endpointOf(name);

@@ -16,7 +16,8 @@ import {
   STORE_FORMS,
 } from "./address.ts";
 import { type Rule, ruleMistakes } from "./rule.ts";
-import type { Settings, TlsFiles } from "./settings.ts";
+import type { Settings } from "./settings.ts";
+import { tlsMistakes } from "./tls_settings.ts";
 import { PLAIN_UNITS, type Unit, UNITS } from "./units.ts";
 
 /** Milliseconds that a timer can run: one that is set for longer fires at once. */
@@ -46,7 +47,7 @@ function between({ listen, backends, demo, tls, plugins }: Settings): string[] {
     );
   }
   for (const address of tls === undefined ? elements(listen) : []) {
-    if (address?.implicitTls !== true) continue;
+    if (address?.implicitTls !== true && address?.tlsRequired !== true) continue;
     mistakes.push(
       `listen: ${address.name} needs a certificate; set tls (SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY)`,
     );
@@ -86,9 +87,12 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
   listen: (path, given) =>
     Array.isArray(given) && given.length === 0
       ? [`${path}: no address is given; at least one is needed`]
-      : list(value(isListenAddress, LISTEN_FORMS))(path, given),
+      : list(value(isListenAddress, `${LISTEN_FORMS}; or { address, tls: "offered" or "required" }`))(
+        path,
+        given,
+      ),
   backends: list(value(isBackendAddress, BACKEND_FORMS)),
-  tls: optional(value(isTlsFiles, "{ cert, key }, the names of two files in PEM")),
+  tls: optional(tlsMistakes),
   plugins: list(ruleMistakes),
   deadlines: numbers(UNITS.deadlines),
   store: value(isStoreAddress, STORE_FORMS),
@@ -156,19 +160,14 @@ function isText(given: unknown): given is string {
 }
 
 function isListenAddress(given: unknown): boolean {
-  const { name, endpoint, implicitTls } = (given ?? {}) as Record<string, unknown>;
-  return isText(name) && isListenEndpoint(endpoint) && typeof implicitTls === "boolean";
+  const { name, endpoint, implicitTls, tlsRequired } = (given ?? {}) as Record<string, unknown>;
+  return isText(name) && isListenEndpoint(endpoint) && typeof implicitTls === "boolean" &&
+    (tlsRequired === undefined || typeof tlsRequired === "boolean");
 }
 
 function isBackendAddress(given: unknown): boolean {
   const { name, endpoint } = (given ?? {}) as Record<string, unknown>;
   return isText(name) && isBackendEndpoint(endpoint);
-}
-
-/** Whether these are two names of files. */
-export function isTlsFiles(given: unknown): given is TlsFiles {
-  const { cert, key } = (given ?? {}) as Record<string, unknown>;
-  return isText(cert) && isText(key);
 }
 
 /** A value in a line: numbers as they are (JSON has no Infinity), all else as JSON. */

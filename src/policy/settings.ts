@@ -5,6 +5,7 @@ import type { Endpoint } from "../net/wire.ts";
 import { DEFAULT_LIMITS, type Limits } from "../smtp/limits.ts";
 import { DEADLINES, type Deadlines } from "./engine.ts";
 import type { Rule } from "./rule.ts";
+import type { TlsSettings } from "./tls_settings.ts";
 
 /** Milliseconds the proxy waits for a backend, by what it waits for (RFC 5321 §4.5.3.2). */
 export interface BackendTimes {
@@ -44,18 +45,14 @@ export interface ListenAddress {
   readonly endpoint: Endpoint;
   /** TLS from the first byte. */
   readonly implicitTls: boolean;
+  /** Before STARTTLS nothing but greetings is taken. */
+  readonly tlsRequired?: boolean;
 }
 
 /** Where mail goes. */
 export interface BackendAddress {
   readonly name: string;
   readonly endpoint: Endpoint;
-}
-
-/** Certificate chain and private key, as files in PEM. */
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
 }
 
 /** A name server. */
@@ -79,7 +76,7 @@ export interface Settings {
   /** In turn; one that cannot be reached is passed over. */
   readonly backends: readonly BackendAddress[];
   /** With it STARTTLS is offered. */
-  readonly tls: TlsFiles | undefined;
+  readonly tls: TlsSettings | undefined;
   /** Asked in this order at every stage. */
   readonly plugins: readonly Rule[];
   /** Milliseconds that the plugins of a stage have together. */

@@ -4,7 +4,7 @@
  */
 import { backendAt } from "../backend/backend.ts";
 import { Pool } from "../backend/pool.ts";
-import type { Listener, Network, TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
+import type { Listener, Network, TlsService, Wire, WireOwner } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
 import type { EngineOptions } from "../policy/engine.ts";
 import type { Settings } from "../policy/settings.ts";
@@ -30,7 +30,7 @@ export class Proxy {
   readonly counters = new Counters();
   readonly pool: Pool;
   readonly #settings: Settings;
-  readonly #tls: TlsIdentity | undefined;
+  readonly #tls: (() => TlsService) | undefined;
   readonly #network: Network;
   readonly #log: Log;
   readonly #around: Surroundings;
@@ -44,18 +44,18 @@ export class Proxy {
   #emptied: (() => void) | undefined;
 
   /**
-   * @param tls the contents of the files that the settings name
+   * @param tls the contents of the files that the settings name; a function, asked for each client, if they may change
    * @param given what plugins can do, and where things are counted
    */
   constructor(
     settings: Settings,
-    tls: TlsIdentity | undefined,
+    tls: TlsService | (() => TlsService) | undefined,
     network: Network,
     log: Log,
     given: ProxyOptions = {},
   ) {
     this.#settings = settings;
-    this.#tls = tls;
+    this.#tls = typeof tls === "object" ? () => tls : tls;
     this.#network = network;
     this.#log = log;
     const { hostname, limits } = settings;
@@ -72,7 +72,7 @@ export class Proxy {
       bareLineFeeds: settings.bareLineFeeds,
       relay: new Set(settings.relay),
       transaction: { dial: settings.dial, chunking: settings.bareLineFeeds === "reject" },
-      tls,
+      tls: this.#tls,
       pool: this.pool,
       chain: new Chain(settings.plugins, {
         ...given,
@@ -106,13 +106,13 @@ export class Proxy {
   async start(): Promise<readonly Listener[]> {
     this.#timer = setInterval(() => this.#tick(), TICK);
     await this.#probe();
-    for (const { name, endpoint, implicitTls } of this.#settings.listen) {
+    for (const { name, endpoint, implicitTls, tlsRequired = false } of this.#settings.listen) {
       this.#listeners.push(
         await this.#network.listen({
           endpoint,
           tls: implicitTls ? this.#tls : undefined,
           handshakeTimeout: this.#settings.limits.handshakeTime,
-          accept: (wire) => this.#accept(wire, name),
+          accept: (wire) => this.#accept(wire, name, tlsRequired),
         }),
       );
     }
@@ -165,9 +165,9 @@ export class Proxy {
     });
   }
 
-  #accept(wire: Wire, listener: string): WireOwner {
+  #accept(wire: Wire, listener: string, tlsRequired: boolean): WireOwner {
     const client = wire.remote.host;
-    const session = new Session(wire, listener, this.#around, () => this.#forget(session));
+    const session = new Session(wire, listener, this.#around, () => this.#forget(session), tlsRequired);
     const open = (this.#perClient.get(client) ?? 0) + 1;
     this.#perClient.set(client, open);
     this.#sessions.add(session);

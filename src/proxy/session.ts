@@ -65,8 +65,17 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   /** Until when EHLO waits to learn what the backends offer. */
   #offerBy = Infinity;
 
-  /** @param listener where the client came in, as the settings name it */
-  constructor(wire: Wire, listener: string, around: Surroundings, ended: (session: Session) => void) {
+  /**
+   * @param listener where the client came in, as the settings name it
+   * @param tlsRequired whether nothing is taken there in the clear
+   */
+  constructor(
+    wire: Wire,
+    listener: string,
+    around: Surroundings,
+    ended: (session: Session) => void,
+    tlsRequired = false,
+  ) {
     this.#wire = wire;
     this.#listener = listener;
     this.#around = around;
@@ -77,6 +86,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       bareLineFeeds: around.bareLineFeeds,
       relay: around.relay,
       ref: this.#record.id,
+      tlsRequired: tlsRequired && wire.tls === undefined,
     });
   }
 
@@ -379,7 +389,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     const { tls } = this.#around;
     this.answered(reply(220, "0.0", "Go ahead"));
     this.#flush();
-    this.#wire.secure(tls!, () => {
+    this.#wire.secure(tls!(), () => {
       this.#helo = "";
       this.#judging?.secured();
       this.#server.secured(this.#around.now());

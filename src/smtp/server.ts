@@ -38,6 +38,8 @@ export interface ServerOptions {
   readonly relay: ReadonlySet<string>;
   /** The reference that refusals carry. */
   readonly ref: string;
+  /** Before TLS only greetings are taken. */
+  readonly tlsRequired?: boolean;
 }
 
 type Mode =
@@ -78,6 +80,7 @@ export class Server {
   readonly #tally: Tally;
   #skipped = 0;
   #emptyChunk = false;
+  #tlsMissing: boolean;
   /** PIPELINING has been offered: commands may be sent ahead (RFC 2920 §3.1). */
   #ahead = false;
   #closeTold = false;
@@ -87,6 +90,7 @@ export class Server {
 
   constructor(options: ServerOptions) {
     this.options = options;
+    this.#tlsMissing = options.tlsRequired ?? false;
     this.#tally = new Tally(options.limits);
     this.#pace = new Pace(options.limits);
   }
@@ -232,6 +236,7 @@ export class Server {
     this.#mode = "command";
     this.phase = "start";
     this.#ahead = false;
+    this.#tlsMissing = false;
     this.offered = NO_EXTENSIONS;
   }
 
@@ -264,6 +269,7 @@ export class Server {
       utf8: this.utf8,
       binary: this.binary,
       messageSize: limits.messageSize,
+      tlsMissing: this.#tlsMissing,
     });
     if (!this.#ahead && this.#input.length > 0) this.conduct.pipelinedEarly = true;
     if ("command" in read) return this.#act(read.command);

@@ -14,9 +14,15 @@ export class FakeClient {
   /** Its session has ended. */
   over = false;
 
-  constructor(events: FakeEvents, host: string, listener: string, around: Surroundings) {
+  constructor(events: FakeEvents, host: string, listener: string, around: Surroundings, tlsRequired = false) {
     const wire = this.wire = new FakeWire(events, NOBODY, { host, port: 50_000 }, LOCAL);
     wire.onWritten = (bytes) => void (this.heard += latin1Text(bytes));
-    wire.owner = this.session = new Session(wire, listener, around, () => void (this.over = true));
+    wire.owner = this.session = new Session(
+      wire,
+      listener,
+      around,
+      () => void (this.over = true),
+      tlsRequired,
+    );
   }
 }
