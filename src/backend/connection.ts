@@ -7,7 +7,7 @@ import type { Reply } from "../smtp/reply.ts";
 import type { BackendTimes } from "../policy/settings.ts";
 import type { Backend } from "./backend.ts";
 import { Client, type ClientFault, type Step } from "../smtp/client.ts";
-import { type Extensions, NO_EXTENSIONS, readExtensions } from "../smtp/extensions.ts";
+import { type Extensions, NO_EXTENSIONS, offeredUnsecured, readExtensions } from "../smtp/extensions.ts";
 import { join } from "../smtp/octets.ts";
 import { latin1, severity, textOf } from "../smtp/reply.ts";
 
@@ -44,6 +44,8 @@ export class Connection implements ConnectOwner {
   readonly openedAt: number;
   holder: Holder;
   extensions: Extensions = NO_EXTENSIONS;
+  /** Under TLS, by a certificate that was verified: what REQUIRETLS asks for (RFC 8689 §4.2.1). Not yet ever. */
+  secured = false;
   /** Transactions begun on it. */
   uses = 0;
   /** Commands refused on it: backends count them against whoever is connected (Postfix smtpd_hard_error_limit). */
@@ -205,7 +207,8 @@ export class Connection implements ConnectOwner {
     }
   }
 
-  #ready(extensions: Extensions): void {
+  #ready(offered: Extensions): void {
+    const extensions = this.secured ? offered : offeredUnsecured(offered);
     this.extensions = this.backend.extensions = extensions;
     this.backend.failedAt = -Infinity;
     this.holder.ready(this);

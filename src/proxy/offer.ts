@@ -38,7 +38,7 @@ export interface OfferSettings {
 export class Offers {
   readonly #settings: OfferSettings;
   #backend: Extensions | undefined;
-  #offers = new Map<boolean, Offer>();
+  #offers = new Map<number, Offer>();
 
   constructor(settings: OfferSettings) {
     this.#settings = settings;
@@ -47,21 +47,23 @@ export class Offers {
   /**
    * @param backend what the backends have in common; undefined while none was seen
    * @param starttls whether STARTTLS can be offered to this client now
+   * @param secured whether the client is under TLS
    */
-  for(backend: Extensions | undefined, starttls: boolean): Offer {
+  for(backend: Extensions | undefined, starttls: boolean, secured = false): Offer {
     if (backend !== this.#backend) {
       this.#backend = backend;
       this.#offers.clear();
     }
-    let offer = this.#offers.get(starttls);
+    const client = (starttls ? 1 : 0) + (secured ? 2 : 0);
+    let offer = this.#offers.get(client);
     if (offer === undefined) {
-      offer = this.#make(backend ?? NO_EXTENSIONS, starttls);
-      this.#offers.set(starttls, offer);
+      offer = this.#make(backend ?? NO_EXTENSIONS, starttls, secured);
+      this.#offers.set(client, offer);
     }
     return offer;
   }
 
-  #make(backend: Extensions, starttls: boolean): Offer {
+  #make(backend: Extensions, starttls: boolean, secured: boolean): Offer {
     const { hostname, messageSize, relay } = this.#settings;
     // These two the proxy does by itself: a chunk becomes DATA where the backend has no CHUNKING.
     const extensions = new Map([["PIPELINING", ""], ["CHUNKING", ""]]);
@@ -75,6 +77,8 @@ export class Offers {
     const limits = backend.get("LIMITS");
     if (limits !== undefined) extensions.set("LIMITS", smallerLimits(limits, ownLimits(this.#settings)));
     for (const keyword of relay) if (backend.has(keyword)) extensions.set(keyword, "");
+    // A backend is only ever known to have it over a connection that keeps the promise (`Connection.secured`).
+    if (secured && backend.has("REQUIRETLS")) extensions.set("REQUIRETLS", "");
     if (starttls) extensions.set("STARTTLS", "");
     const lines = [...extensions].map((
       [keyword, parameters],

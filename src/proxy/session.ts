@@ -337,7 +337,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#offerBy = Infinity;
     if (this.#gone || this.#event?.kind !== "helo") return;
     const { pool, offers, tls, hostname } = this.#around;
-    const offer = offers.for(pool.extensions(), tls !== undefined && this.#wire.tls === undefined);
+    const secured = this.#wire.tls !== undefined;
+    const offer = offers.for(pool.extensions(), tls !== undefined && !secured, secured);
     this.#event = undefined;
     const given = this.#verb === "EHLO" ? offer.ehlo : reply(250, "", hostname);
     this.#server.answerHelo(given, offer.extensions, this.#around.now());
