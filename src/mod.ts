@@ -95,8 +95,9 @@ export type {
   ListenAddress,
   Reuse,
   Settings,
-  TlsFiles,
 } from "./policy/settings.ts";
+export type { TlsFiles, TlsGiven, TlsSettings } from "./policy/tls_settings.ts";
+export type { ListenGiven } from "./policy/address.ts";
 export {
   ALLOWED,
   DNSBL,

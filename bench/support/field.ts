@@ -42,6 +42,7 @@ export async function openField(
   benchmark: string,
   run: Run,
   certificate?: Certificate,
+  named?: Certificate,
 ): Promise<Field> {
   const directory = `${run.directory}/${benchmark}`;
   mkdirSync(directory);
@@ -53,6 +54,7 @@ export async function openField(
       directory: `${directory}/${peer.name}`,
       backend: sink.port,
       ...(certificate === undefined ? {} : { certificate }),
+      ...(named === undefined ? {} : { named }),
       ...(run.profile === undefined ? {} : { profile: run.profile }),
     });
     if ("stop" in entry) running.push(entry);

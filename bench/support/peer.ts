@@ -18,6 +18,8 @@ export interface Setup {
   readonly backend: number;
   /** With it the proxy offers STARTTLS. */
   readonly certificate?: Certificate;
+  /** Another, for clients that ask for its name. */
+  readonly named?: Certificate;
   /** Where Sallyport's CPU profiles go; absent: it is not profiled. */
   readonly profile?: string;
 }

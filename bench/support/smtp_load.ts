@@ -24,6 +24,8 @@ export interface LoadOrder {
   readonly size: number;
   /** The PEM file of the certificate that must show up after STARTTLS; absent: no TLS. */
   readonly certificate?: string;
+  /** The name that the client asks for (SNI), which must be in the certificate. */
+  readonly serverName?: string;
   /** Taken in turns; absent: always the same. */
   readonly envelopes?: readonly Envelope[];
   /** A refusal of MAIL or RCPT ends its session in peace, and is counted; otherwise it ends the load. */
@@ -118,7 +120,10 @@ class Session {
   #secure(socket: Socket): void {
     const [, secure] = socket.upgradeTLS({
       data: undefined,
-      tls: { ca: order.certificate && Bun.file(order.certificate) },
+      tls: {
+        ca: order.certificate && Bun.file(order.certificate),
+        ...(order.serverName === undefined ? {} : { serverName: order.serverName }),
+      },
       socket: this,
     });
     this.#socket = secure;

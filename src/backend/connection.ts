@@ -7,7 +7,7 @@ import type { Reply } from "../smtp/reply.ts";
 import type { BackendAddress, BackendTimes } from "../policy/settings.ts";
 import type { Backend } from "./backend.ts";
 import { Client, type ClientFault, type Step } from "../smtp/client.ts";
-import { type Extensions, NO_EXTENSIONS } from "../smtp/extensions.ts";
+import { type Extensions, NO_EXTENSIONS, offeredUnsecured } from "../smtp/extensions.ts";
 import { join } from "../smtp/octets.ts";
 import { latin1, severity } from "../smtp/reply.ts";
 import { Handshake, isProxied, mayName, type Move, tlsMode } from "./handshake.ts";
@@ -66,8 +66,8 @@ export class Connection implements ConnectOwner {
   readonly openedAt: number;
   holder: Holder;
   extensions: Extensions = NO_EXTENSIONS;
-  /** TLS is on, and the backend has shown who it is. */
-  verified = false;
+  /** Under TLS, by a certificate that was verified: what REQUIRETLS asks for (RFC 8689 §4.2.1). */
+  secured = false;
   /** It has been ready: what goes wrong now is about a command. */
   handshaken = false;
   /** Transactions begun on it. */
@@ -331,7 +331,7 @@ export class Connection implements ConnectOwner {
     this.deadline = this.#around.now() + this.#around.times.hello;
     this.#wire!.secureAsClient(this.#around.tls(this.backend.address), ({ peer }) => {
       this.#shaking = false;
-      this.verified = peer?.verified ?? false;
+      this.secured = peer?.verified ?? false;
       this.#move(this.#handshake.secured());
     });
   }
@@ -343,7 +343,8 @@ export class Connection implements ConnectOwner {
     this.#lose("tls", detail, "starttls", { again });
   }
 
-  #ready(extensions: Extensions): void {
+  #ready(offered: Extensions): void {
+    const extensions = this.secured ? offered : offeredUnsecured(offered);
     this.extensions = this.backend.extensions = extensions;
     this.handshaken = true;
     this.#told = this.#handshake.named;

@@ -104,13 +104,13 @@ function places(settings: Settings): string[] {
   const { bareLineFeeds, relay, store, dns, admin, trusted } = settings;
   return [
     line("hostname", hostname),
-    line("listen", listen.map(({ name }) => name).join(", ")),
+    line("listen", listen.map(listenText).join(", ")),
     line("trusted", trusted.join(", ") || "nobody (no PROXY header and no XCLIENT is taken)"),
     line("backends", backends.map(backendShown).join(", ") || `the demo backend (Maildir ${demo})`),
     ...poolAndRouteLines(settings).map(([name, says]) => line(name, says)),
     line("balance", balance),
     line("whenDown", whenDown),
-    line("tls", tls === undefined ? "off" : `${tls.cert} (key hidden)`),
+    ...tlsLines(tls),
     line("dial", `at ${dial}`),
     line("pipelining", pipelining ? "where a backend offers it" : "off"),
     line("bareLineFeeds", bareLineFeeds),
@@ -127,6 +127,22 @@ function backendShown({ name, endpoint: _, ...options }: BackendAddress): string
     value !== BACKEND_DEFAULTS[option as keyof typeof BACKEND_DEFAULTS]
   ).map(([option, value]) => value === true ? option : `${option}=${shown(option, value)}`);
   return set.length === 0 ? name : `${name} (${set.join(", ")})`;
+}
+
+function listenText({ name, tlsRequired }: Settings["listen"][number]): string {
+  return tlsRequired === true ? `${name} (nothing before STARTTLS)` : name;
+}
+
+function tlsLines(tls: Settings["tls"]): string[] {
+  if (tls === undefined) return [line("tls", "off")];
+  const { certificates, clientCertificates, clientCa } = tls;
+  const names = typeof certificates === "string"
+    ? [`the folder ${certificates}`]
+    : certificates.map(({ cert }) => `${cert} (key hidden)`);
+  const asked = clientCertificates === "off" ? [] : [
+    line("tls.clientCertificates", `${clientCertificates}, by ${clientCa ?? "no CA: none is verified"}`),
+  ];
+  return [...names.map((name, i) => line(i === 0 ? "tls" : "", name)), ...asked];
 }
 
 function numbers(settings: Settings): string[] {

@@ -1,21 +1,28 @@
 /**
  * Loads a policy file. Whatever is wrong with it ends in a SettingsError with a line a mistake.
  */
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { readBackendFiles } from "./backend_files.ts";
-import { checkIdentity, identityWarning } from "../net/tls.ts";
-import type { TlsIdentity } from "../net/wire.ts";
+import type { TlsServerOptions } from "../net/wire.ts";
 import { type Policy, SettingsError } from "../policy/policy.ts";
-import type { Settings, TlsFiles } from "../policy/settings.ts";
+import type { Settings } from "../policy/settings.ts";
+import type { TlsSettings } from "../policy/tls_settings.ts";
+import { readTls, tlsMark } from "./tls_files.ts";
 
 /** A policy ready to run. */
 interface Loaded {
   readonly settings: Settings;
-  readonly tls: TlsIdentity | undefined;
+  readonly tls: LoadedTls | undefined;
   /** What is in the files that backends' addresses name. */
   readonly files: ReadonlyMap<string, string>;
+}
+
+/** What is served, and how the files were before it was read. */
+interface LoadedTls {
+  readonly settings: TlsSettings;
+  readonly service: TlsServerOptions;
+  readonly mark: string;
 }
 
 /** @throws SettingsError with the mistakes of the environment, the policy and the files that they name */
@@ -29,12 +36,14 @@ export async function loadPolicy(path: string): Promise<Loaded> {
     if (ofBackends.length > 0) throw new SettingsError(ofBackends);
     return { settings, tls: undefined, files };
   }
-  const { identity, mistakes } = readIdentity(settings.tls);
-  mistakes.push(...ofBackends);
-  if (mistakes.length > 0) throw new SettingsError(mistakes);
-  const warning = identityWarning(identity, new Date());
-  const notices = warning === undefined ? settings.notices : [...settings.notices, warning];
-  return { settings: { ...settings, notices }, tls: identity, files };
+  const mark = await tlsMark(settings.tls);
+  const { service, mistakes, warnings } = await readTls(settings.tls);
+  if (service === undefined || ofBackends.length > 0) throw new SettingsError([...mistakes, ...ofBackends]);
+  return {
+    settings: { ...settings, notices: [...settings.notices, ...warnings] },
+    tls: { settings: settings.tls, service, mark },
+    files,
+  };
 }
 
 async function importPolicy(path: string): Promise<Policy> {
@@ -42,7 +51,7 @@ async function importPolicy(path: string): Promise<Policy> {
   try {
     module = await import(pathToFileURL(resolve(path)).href);
   } catch (cause) {
-    if (cause instanceof SettingsError) throw withFiles(cause);
+    if (cause instanceof SettingsError) throw await withFiles(cause);
     throw new SettingsError([`Cannot load the policy ${path}: ${oneLine(cause)}`]);
   }
   const policy = module.default as Policy | undefined;
@@ -55,26 +64,10 @@ async function importPolicy(path: string): Promise<Policy> {
 }
 
 /** The mistakes in the files too, so that nobody repairs the settings only to hear of the next. */
-function withFiles({ mistakes, files }: SettingsError): SettingsError {
-  return new SettingsError(files === undefined ? mistakes : [...mistakes, ...readIdentity(files).mistakes]);
-}
-
-function readIdentity(files: TlsFiles): { readonly identity: TlsIdentity; readonly mistakes: string[] } {
-  const mistakes: string[] = [];
-  const read = (path: string, what: string) => {
-    try {
-      return readFileSync(path, "utf8");
-    } catch (cause) {
-      mistakes.push(`Cannot read the ${what} ${path}: ${oneLine(cause)}`);
-      return "";
-    }
-  };
-  const identity = { cert: read(files.cert, "certificate"), key: read(files.key, "key") };
-  const fault = mistakes.length === 0 ? checkIdentity(identity) : undefined;
-  if (fault !== undefined) {
-    mistakes.push(`Cannot use the certificate ${files.cert} with the key ${files.key}: ${fault}`);
-  }
-  return { identity, mistakes };
+async function withFiles({ mistakes, files }: SettingsError): Promise<SettingsError> {
+  return new SettingsError(
+    files === undefined ? mistakes : [...mistakes, ...(await readTls(files)).mistakes],
+  );
 }
 
 function oneLine(cause: unknown): string {

@@ -18,13 +18,18 @@ import type { Command } from "./command.ts";
 import { loadPolicy } from "./load.ts";
 import { LineLog } from "./log.ts";
 import { namesOf } from "./names.ts";
+import { ServedTls } from "./tls_reload.ts";
 
 /** Resolves when the proxy has stopped. @throws SettingsError */
 export async function serve(path: string): Promise<void> {
   const log = new LineLog();
   const files = new WatchedFiles();
-  survive(log, files);
+  let tls: ServedTls | undefined;
+  survive(log, files, () => tls);
   const loaded = await loadPolicy(path);
+  if (loaded.tls !== undefined) {
+    tls = new ServedTls(loaded.tls.settings, loaded.tls.service, loaded.tls.mark, log);
+  }
   const net = await network();
   const demo = loaded.settings.demo === undefined ? undefined : await startDemo(net, loaded.settings.demo);
   const settings = {
@@ -34,7 +39,7 @@ export async function serve(path: string): Promise<void> {
   };
   const metrics = new Metrics();
   const { effects, close } = await openEffects(settings, log, metrics);
-  const proxy = new Proxy(settings, loaded.tls, net, log, {
+  const proxy = new Proxy(settings, tls?.current, net, log, {
     effects,
     metrics,
     files: loaded.files,
@@ -55,7 +60,9 @@ export async function serve(path: string): Promise<void> {
   } catch (cause) {
     throw new SettingsError([(cause as Error).message]);
   }
+  tls?.watch();
   await stopSignal();
+  tls?.close();
   stop();
   files.close();
   await proxy.stop(settings.drain);
@@ -78,10 +85,11 @@ function startAdmin(address: AdminAddress, proxy: Proxy, metrics: Metrics, log: 
 }
 
 /** Signals that would end the process, and every session with it, by default. */
-function survive(log: LineLog, files: WatchedFiles): void {
+function survive(log: LineLog, files: WatchedFiles, tls: () => ServedTls | undefined): void {
   process.on("SIGHUP", () => {
-    log.info("reload", { text: "looking at the plugins' files; for other changes restart" });
+    log.info("reload", { text: "looking at certificates and the plugins' files; for other changes restart" });
     void files.look(true);
+    void tls()?.look(true);
   });
   // Who reads the log may go: the lines are then counted as dropped.
   process.on("SIGPIPE", () => {});

@@ -3,7 +3,7 @@
  */
 import { isIP } from "node:net";
 import type { Endpoint } from "../net/wire.ts";
-import type { AdminAddress, DnsServer, ListenAddress } from "./settings.ts";
+import type { AdminAddress, DnsServer, ListenAddress, ProxyProtocol } from "./settings.ts";
 
 /** Where a host and a port are, in words. */
 export const ADDRESS_FORM = "host:port or [IPv6]:port";
@@ -19,6 +19,30 @@ export function listenAddress(name: string): ListenAddress | undefined {
   if (endpoint === undefined || !isListenEndpoint(endpoint)) return undefined;
   const [proxy, implicitTls] = [/^proxy/, /tls$/].map((part) => part.test(scheme[1] ?? ""));
   return { name, endpoint, implicitTls: implicitTls!, ...(proxy && { proxy: "required" }) };
+}
+
+/** A listener about which more is said than where it is. */
+export interface ListenGiven {
+  /** One of `LISTEN_FORMS`. */
+  readonly address: string;
+  /** `required`: 530 to everything but greetings before STARTTLS. Default `offered`, where there is a certificate. */
+  readonly tls?: "offered" | "required" | undefined;
+  /** Whether a PROXY header comes first. Default `optional`, from trusted hosts. */
+  readonly proxy?: ProxyProtocol | undefined;
+}
+
+/** Reads a listener in any form; what cannot be read stays as it is, for the check to name. */
+export function listener(given: string | ListenGiven | ListenAddress): ListenAddress {
+  if (typeof given === "string") return listenAddress(given) ?? (given as unknown as ListenAddress);
+  if (typeof given !== "object" || given === null || !("address" in given)) return given;
+  const { address, tls = "offered", proxy, ...more } = given;
+  const read = typeof address === "string" ? listenAddress(address) : undefined;
+  const isClear = Object.keys(more).length === 0 && (tls === "offered" || tls === "required");
+  return read === undefined || !isClear ? (given as unknown as ListenAddress) : {
+    ...read,
+    ...(tls === "required" && { tlsRequired: true }),
+    ...(proxy !== undefined && { proxy }),
+  };
 }
 
 /** What `dnsServer` reads, in words. */

@@ -17,7 +17,8 @@ import { NETWORK_FORMS, readNetwork } from "./networks.ts";
 import { backendMistakes } from "./backend_address.ts";
 import { poolNameMistakes, routeMistakes } from "./check_routes.ts";
 import { type Rule, ruleMistakes } from "./rule.ts";
-import type { Settings, TlsFiles } from "./settings.ts";
+import type { Settings } from "./settings.ts";
+import { tlsMistakes } from "./tls_settings.ts";
 import { PLAIN_UNITS, type Unit, UNITS } from "./units.ts";
 
 /** Milliseconds that a timer can run: one that is set for longer fires at once. */
@@ -61,7 +62,7 @@ function between(settings: Settings): string[] {
     );
   }
   for (const address of tls === undefined ? elements(listen) : []) {
-    if (address?.implicitTls !== true) continue;
+    if (address?.implicitTls !== true && address?.tlsRequired !== true) continue;
     mistakes.push(
       `listen: ${address.name} needs a certificate; set tls (SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY)`,
     );
@@ -113,7 +114,12 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
   listen: (path, given) =>
     Array.isArray(given) && given.length === 0
       ? [`${path}: no address is given; at least one is needed`]
-      : list(value(isListenAddress, LISTEN_FORMS))(path, given),
+      : list(
+        value(
+          isListenAddress,
+          `${LISTEN_FORMS}; or { address, tls: "offered" or "required", proxy: "off", "optional" or "required" }`,
+        ),
+      )(path, given),
   trusted: list(value(isNetwork, NETWORK_FORMS)),
   proxyUnknown: choice(["take", "refuse"]),
   backends: list(backendMistakes),
@@ -123,7 +129,7 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
   balance: choice(["round-robin", "least-busy"]),
   health: numbers(UNITS.health),
   whenDown: choice(["defer", "refuse"]),
-  tls: optional(value(isTlsFiles, "{ cert, key }, the names of two files in PEM")),
+  tls: optional(tlsMistakes),
   plugins: list(ruleMistakes),
   deadlines: numbers(UNITS.deadlines),
   store: value(isStoreAddress, STORE_FORMS),
@@ -206,19 +212,14 @@ function isText(given: unknown): given is string {
 }
 
 function isListenAddress(given: unknown): boolean {
-  const { name, endpoint, implicitTls, proxy } = (given ?? {}) as Record<string, unknown>;
+  const { name, endpoint, implicitTls, tlsRequired, proxy } = (given ?? {}) as Record<string, unknown>;
   return isText(name) && isListenEndpoint(endpoint) && typeof implicitTls === "boolean" &&
+    (tlsRequired === undefined || typeof tlsRequired === "boolean") &&
     [undefined, "off", "optional", "required"].includes(proxy as undefined);
 }
 
 function isNetwork(given: unknown): boolean {
   return typeof given === "string" && readNetwork(given) !== undefined;
-}
-
-/** Whether these are two names of files. */
-export function isTlsFiles(given: unknown): given is TlsFiles {
-  const { cert, key } = (given ?? {}) as Record<string, unknown>;
-  return isText(cert) && isText(key);
 }
 
 /** A value in a line: numbers as they are (JSON has no Infinity), all else as JSON. */

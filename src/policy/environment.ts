@@ -16,15 +16,17 @@ import {
 } from "./address.ts";
 import { NETWORK_FORMS, readNetwork } from "./networks.ts";
 import { allowedBackend, BACKEND_DEFAULTS, backendAddress } from "./backend_address.ts";
-import type { AdminAddress, BackendAddress, DnsServer, ListenAddress, TlsFiles } from "./settings.ts";
+import type { AdminAddress, BackendAddress, DnsServer, ListenAddress } from "./settings.ts";
 import { SettingsError } from "./settings_error.ts";
+import { type TlsFiles, tlsSettings } from "./tls_settings.ts";
 
 /** What the variables say. Undefined where one is not set and has no default. */
 export interface Environment {
   readonly hostname: string;
   readonly listen: readonly ListenAddress[];
   readonly backends: readonly BackendAddress[];
-  readonly tls: TlsFiles | undefined;
+  /** Pairs, in their order. */
+  readonly tls: readonly TlsFiles[] | undefined;
   readonly relayDomains: readonly string[] | undefined;
   /** Networks whose PROXY header or XCLIENT is believed. */
   readonly trusted: readonly string[];
@@ -55,7 +57,7 @@ type Note = (variable: string, given: string, allowed: string) => void;
  */
 export function environment(variables: Variables = process.env): Environment {
   const { environment, mistakes } = readEnvironment(variables);
-  if (mistakes.length > 0) throw new SettingsError(mistakes, environment.tls);
+  if (mistakes.length > 0) throw new SettingsError(mistakes, tlsSettings(environment.tls));
   return environment;
 }
 
@@ -148,12 +150,32 @@ function tlsFiles(
   cert: string | undefined,
   key: string | undefined,
   mistakes: string[],
-): TlsFiles | undefined {
+): TlsFiles[] | undefined {
   if (!cert && !key) return undefined;
-  if (cert && key) return { cert, key };
+  if (cert && key) return pairs(names(cert), names(key), mistakes);
   const [set, missing] = cert ? ["CERT", "KEY"] : ["KEY", "CERT"];
   mistakes.push(
     `SALLYPORT_TLS_${missing}: is not set, though SALLYPORT_TLS_${set} is; a certificate needs both`,
+  );
+  return undefined;
+}
+
+/** Names of files, with commas: they may hold spaces. */
+function names(text: string): string[] {
+  return text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+}
+
+function pairs(
+  certs: readonly string[],
+  keys: readonly string[],
+  mistakes: string[],
+): TlsFiles[] | undefined {
+  if (certs.length === keys.length && certs.length > 0) {
+    return certs.map((cert, i) => ({ cert, key: keys[i]! }));
+  }
+  mistakes.push(
+    `SALLYPORT_TLS_KEY: ${keys.length} files were given; allowed is one for each of the ${certs.length} of ` +
+      "SALLYPORT_TLS_CERT, in the same order",
   );
   return undefined;
 }

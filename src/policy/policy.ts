@@ -2,9 +2,9 @@
  * `definePolicy`: settings as an operator writes them, completed by the defaults, with every mistake named at once.
  */
 import process from "node:process";
-import { adminAddress, dnsServer, listenAddress } from "./address.ts";
+import { adminAddress, dnsServer, listener, type ListenGiven } from "./address.ts";
 import { type BackendGiven, completeBackend } from "./backend_address.ts";
-import { isTlsFiles, settingsMistakes } from "./check_settings.ts";
+import { settingsMistakes } from "./check_settings.ts";
 import { type Environment, readEnvironment, type Variables } from "./environment.ts";
 import {
   type AdminAddress,
@@ -14,6 +14,7 @@ import {
   type Settings,
 } from "./settings.ts";
 import { SettingsError } from "./settings_error.ts";
+import { isTlsSettings, type TlsGiven, tlsSettings } from "./tls_settings.ts";
 import { UNITS } from "./units.ts";
 
 export { SettingsError } from "./settings_error.ts";
@@ -22,6 +23,7 @@ export { SettingsError } from "./settings_error.ts";
 type Some<Group> = { readonly [Name in keyof Group]?: Group[Name] | undefined };
 type Special =
   | "hostname"
+  | "tls"
   | "listen"
   | "backends"
   | "pools"
@@ -37,12 +39,14 @@ type Special =
 export interface PolicyOptions extends Some<Omit<Settings, Special>> {
   /** A domain name. */
   readonly hostname: string;
-  /** As text: `"0.0.0.0:25"`, `"tls://[::]:465"`, `"unix:/run/smtp"`, `"fd:3"`. */
-  readonly listen: readonly (string | ListenAddress)[];
+  /** As text: `"0.0.0.0:25"`, `"tls://[::]:465"`, `"unix:/run/smtp"`, `"fd:3"`; `{ address, tls: "required" }` says more. */
+  readonly listen: readonly (string | ListenGiven | ListenAddress)[];
   /** As text: `"127.0.0.1:10025"`, `"10.0.0.1:25?weight=3&backup"`, `"unix:/run/backend"`. */
   readonly backends?: readonly (string | BackendGiven)[] | undefined;
   /** More backends, in pools that `routes` and plugins name; `backends` is the pool "default". */
   readonly pools?: Readonly<Record<string, readonly (string | BackendGiven)[]>> | undefined;
+  /** Certificates: `{ cert, key }`, an array of such pairs, or `{ certificates, clientCertificates, clientCa }`. */
+  readonly tls?: TlsGiven | undefined;
   readonly limits?: Some<Settings["limits"]> | undefined;
   readonly times?: Some<Settings["times"]> | undefined;
   readonly reuse?: Some<Settings["reuse"]> | undefined;
@@ -77,7 +81,7 @@ export function definePolicy(
     options = given(environment);
   } catch (cause) {
     if (!(cause instanceof SettingsError)) throw cause;
-    throw new SettingsError([...mistakes, ...cause.mistakes], cause.files ?? environment.tls);
+    throw new SettingsError([...mistakes, ...cause.mistakes], cause.files ?? tlsSettings(environment.tls));
   }
   const { settings } = completed(options, mistakes);
   return { settings: { ...settings, notices: [...settings.notices, ...untaken()] } };
@@ -94,18 +98,20 @@ function completed(options: PolicyOptions, earlier: readonly string[]): Policy {
   const settings = complete(options);
   const mistakes = [...earlier, ...names, ...settingsMistakes(settings)];
   if (mistakes.length > 0) {
-    throw new SettingsError(mistakes, isTlsFiles(settings.tls) ? settings.tls : undefined);
+    throw new SettingsError(mistakes, isTlsSettings(settings.tls) ? settings.tls : undefined);
   }
   return { settings: { ...settings, notices: [...settings.notices, ...notices(settings)] } };
 }
 
 /** The settings with defaults and addresses read; what cannot be read stays, for the check to name. */
 function complete(options: PolicyOptions): Settings {
-  const { listen, backends, pools, limits, times, reuse, health, deadlines, dns, admin, ...rest } = options;
+  const { listen, backends, pools, tls, limits, times, reuse, health, deadlines, dns, admin, ...rest } =
+    options;
   return {
     ...over(DEFAULTS, rest),
     hostname: options.hostname,
-    listen: addresses(listen, listenAddress),
+    listen: Array.isArray(listen) ? listen.map(listener) : listen as unknown as readonly ListenAddress[],
+    tls: tlsSettings(tls),
     backends: completeBackends(backends ?? []),
     pools: pools === undefined ? {} : poolsOf(pools),
     limits: over(DEFAULTS.limits, limits ?? {}),

@@ -6,6 +6,7 @@ import { DEFAULT_LIMITS, type Limits } from "../smtp/limits.ts";
 import { DEADLINES, type Deadlines } from "./engine.ts";
 import type { Route } from "./route.ts";
 import type { Rule } from "./rule.ts";
+import type { TlsSettings } from "./tls_settings.ts";
 
 /** Milliseconds the proxy waits for a backend, by what it waits for (RFC 5321 §4.5.3.2). */
 export interface BackendTimes {
@@ -71,6 +72,8 @@ export interface ListenAddress {
    * only. `optional`, the default: from trusted hosts, where it comes at once. `off`: never.
    */
   readonly proxy?: ProxyProtocol | undefined;
+  /** Before STARTTLS nothing but greetings is taken. */
+  readonly tlsRequired?: boolean;
 }
 
 export type ProxyProtocol = "off" | "optional" | "required";
@@ -122,12 +125,6 @@ export interface BackendLogin {
   readonly mechanism?: "PLAIN" | "LOGIN" | "XOAUTH2" | undefined;
 }
 
-/** Certificate chain and private key, as files in PEM. */
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
-}
-
 /** A name server. */
 export interface DnsServer {
   /** IPv4 or IPv6. */
@@ -165,7 +162,7 @@ export interface Settings {
   /** While no backend can be asked: the first recipient hears 451, or the client 421 instead of a greeting. */
   readonly whenDown: "defer" | "refuse";
   /** With it STARTTLS is offered. */
-  readonly tls: TlsFiles | undefined;
+  readonly tls: TlsSettings | undefined;
   /** Asked in this order at every stage. */
   readonly plugins: readonly Rule[];
   /** Milliseconds that the plugins of a stage have together. */

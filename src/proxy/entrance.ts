@@ -3,7 +3,7 @@
  * have a session. Headers are taken from trusted hosts only.
  */
 import type { ProxyHeader } from "../net/proxy_protocol.ts";
-import type { TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
+import type { TlsService, Wire, WireOwner } from "../net/wire.ts";
 import type { ListenAddress, Settings } from "../policy/settings.ts";
 import type { Refusal } from "../smtp/commands.ts";
 import { type Caller, callerOf, proxied } from "./caller.ts";
@@ -25,7 +25,6 @@ export interface Host {
 export class Entrance {
   readonly #settings: Settings;
   readonly #around: Surroundings;
-  readonly #tls: TlsIdentity | undefined;
   /** Who waits here is counted like a session of the connection's other end: nobody can hold more than the settings say. */
   readonly #census: Census;
   readonly #host: Host;
@@ -35,21 +34,19 @@ export class Entrance {
   constructor(
     settings: Settings,
     around: Surroundings,
-    tls: TlsIdentity | undefined,
     census: Census,
     host: Host,
   ) {
     this.#settings = settings;
     this.#around = around;
-    this.#tls = tls;
     this.#census = census;
     this.#host = host;
   }
 
   /** What a connection begins with, where that is TLS: behind a PROXY header it comes later. */
-  tlsFirst({ implicitTls, proxy = "optional" }: ListenAddress): TlsIdentity | undefined {
+  tlsFirst({ implicitTls, proxy = "optional" }: ListenAddress): (() => TlsService) | undefined {
     const later = proxy === "required" || (proxy === "optional" && this.#settings.trusted.length > 0);
-    return implicitTls && !later ? this.#tls : undefined;
+    return implicitTls && !later ? this.#around.tls : undefined;
   }
 
   accept(wire: Wire, address: ListenAddress): WireOwner {
@@ -76,7 +73,7 @@ export class Entrance {
   ): WireOwner {
     const beginning = {
       header,
-      tls: address.implicitTls ? this.#tls : undefined,
+      tls: address.implicitTls ? this.#around.tls?.() : undefined,
       handshakeTime: this.#settings.limits.handshakeTime,
       wait: this.#around.chain.engine.wait,
     };

@@ -3,7 +3,7 @@
  */
 import type { Command } from "../smtp/commands.ts";
 import type { Extensions } from "../smtp/extensions.ts";
-import { asksBinary, type Parameter } from "../smtp/parameters.ts";
+import { asksBinary, asksTls, type Parameter } from "../smtp/parameters.ts";
 
 export type MailCommand = Command & { readonly kind: "mail" };
 export type RcptCommand = Command & { readonly kind: "rcpt" };
@@ -40,16 +40,22 @@ const EXTENSION: ReadonlyMap<string, string> = new Map([
   ["HOLDUNTIL", "FUTURERELEASE"],
 ]);
 
-/** Whether a backend offers what this envelope uses. EHLO has seen to it, unless the backend has changed since. */
+/**
+ * Whether a backend offers what this envelope uses. EHLO has seen to it, unless the backend has changed since.
+ * @param secured the connection is under TLS and the backend's certificate was verified
+ */
 export function fits(
   mail: MailCommand,
   accepted: readonly RcptCommand[],
   asked: RcptCommand | undefined,
   extensions: Extensions,
+  secured: boolean,
 ): boolean {
   const known = (parameter: Parameter) =>
     droppable(parameter, extensions) || extensions.has(extensionOf(parameter));
   if (mail.parameters.length > 0 && !mail.parameters.every(known)) return false;
+  // Whatever a backend offers in the clear: who asks for this would rather have no mail than mail that was seen.
+  if (asksTls(mail.parameters) && !secured) return false;
   // Octets that are no lines can only travel by count.
   if (asksBinary(mail.parameters) && !extensions.has("CHUNKING")) return false;
   return accepted.every((rcpt) => rcpt.parameters.every(known)) && (asked?.parameters.every(known) ?? true);

@@ -39,6 +39,8 @@ export interface OfferSettings {
 export interface Occasion {
   /** STARTTLS can be offered to this client now. */
   readonly starttls: boolean;
+  /** The client is under TLS. */
+  readonly secured: boolean;
   /** The client may say whose session this is. */
   readonly xclient: boolean;
 }
@@ -57,13 +59,13 @@ export class Offers {
     const offered = backend ?? NO_EXTENSIONS;
     let offers = this.#known.get(offered);
     if (offers === undefined) this.#known.set(offered, offers = new Map());
-    const key = (occasion.starttls ? 1 : 0) | (occasion.xclient ? 2 : 0);
+    const key = (occasion.starttls ? 1 : 0) | (occasion.secured ? 2 : 0) | (occasion.xclient ? 4 : 0);
     let offer = offers.get(key);
     if (offer === undefined) offers.set(key, offer = this.#make(offered, occasion));
     return offer;
   }
 
-  #make(backend: Extensions, { starttls, xclient }: Occasion): Offer {
+  #make(backend: Extensions, { starttls, secured, xclient }: Occasion): Offer {
     const { hostname, messageSize, relay } = this.#settings;
     // These two the proxy does by itself: a chunk becomes DATA where the backend has no CHUNKING.
     const extensions = new Map([["PIPELINING", ""], ["CHUNKING", ""]]);
@@ -77,6 +79,8 @@ export class Offers {
     const limits = backend.get("LIMITS");
     if (limits !== undefined) extensions.set("LIMITS", smallerLimits(limits, ownLimits(this.#settings)));
     for (const keyword of relay) if (backend.has(keyword)) extensions.set(keyword, "");
+    // A backend is only ever known to have it over a connection that keeps the promise (`Connection.secured`).
+    if (secured && backend.has("REQUIRETLS")) extensions.set("REQUIRETLS", "");
     if (starttls) extensions.set("STARTTLS", "");
     if (xclient) extensions.set("XCLIENT", XCLIENT_ATTRIBUTES.join(" "));
     const lines = [...extensions].map((

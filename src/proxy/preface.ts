@@ -3,7 +3,7 @@
  * is there a client that can be greeted and judged. TLS from the first octet (implicit TLS) begins behind the header.
  */
 import { type ProxyHeader, ProxyReader } from "../net/proxy_protocol.ts";
-import type { TlsIdentity, Wire, WireOwner } from "../net/wire.ts";
+import type { TlsService, Wire, WireOwner } from "../net/wire.ts";
 import type { After } from "../policy/engine.ts";
 import { headerBegins } from "./signature.ts";
 
@@ -19,7 +19,7 @@ const GRACE = 300;
 export interface Beginning {
   readonly header: "off" | "optional" | "required";
   /** Implicit TLS, behind the header. */
-  readonly tls: TlsIdentity | undefined;
+  readonly tls: TlsService | undefined;
   /** Milliseconds for its handshake. */
   readonly handshakeTime: number;
   readonly wait: After;

@@ -6,7 +6,7 @@ import { backendTls } from "../backend/backend_tls.ts";
 import { Pool, type PoolOptions } from "../backend/pool.ts";
 import { Pools } from "../backend/pools.ts";
 import { dialCounter, registerStandings } from "../backend/told.ts";
-import type { Listener, Network, TlsIdentity, Wire } from "../net/wire.ts";
+import type { Listener, Network, TlsService, Wire } from "../net/wire.ts";
 import { Chain } from "../policy/chain.ts";
 import type { EngineOptions } from "../policy/engine.ts";
 import { NetworkSet } from "../policy/networks.ts";
@@ -49,7 +49,7 @@ export class Proxy implements SessionOwner {
   readonly counters = new Counters();
   readonly pools: Pools;
   readonly #settings: Settings;
-  readonly #tls: TlsIdentity | undefined;
+  readonly #tls: (() => TlsService) | undefined;
   readonly #network: Network;
   readonly #log: Log;
   readonly #around: Surroundings;
@@ -64,18 +64,18 @@ export class Proxy implements SessionOwner {
   #emptied: (() => void) | undefined;
 
   /**
-   * @param tls the contents of the files that the settings name
+   * @param tls the contents of the files that the settings name; a function, asked for each client, if they may change
    * @param given what plugins can do, and where things are counted
    */
   constructor(
     settings: Settings,
-    tls: TlsIdentity | undefined,
+    tls: TlsService | (() => TlsService) | undefined,
     network: Network,
     log: Log,
     given: ProxyOptions = {},
   ) {
     this.#settings = settings;
-    this.#tls = tls;
+    this.#tls = typeof tls === "object" ? () => tls : tls;
     this.#network = network;
     this.#log = log;
     this.#census = new Census(settings);
@@ -100,7 +100,7 @@ export class Proxy implements SessionOwner {
         chunking: settings.bareLineFeeds === "reject",
         pipelining: settings.pipelining,
       },
-      tls,
+      tls: this.#tls,
       pools: this.pools,
       chain: new Chain(settings.plugins, {
         ...given,
@@ -124,7 +124,7 @@ export class Proxy implements SessionOwner {
       draining: () => this.#draining,
       now,
     };
-    this.#entrance = new Entrance(settings, this.#around, tls, this.#census, {
+    this.#entrance = new Entrance(settings, this.#around, this.#census, {
       begin: (wire, address, caller, refusal) => this.#begin(wire, address, caller, refusal),
     });
     if (given.metrics === undefined) return;
@@ -204,8 +204,8 @@ export class Proxy implements SessionOwner {
   }
 
   /** A client's session begins; with `refusal` it is also its end. */
-  #begin(wire: Wire, { name }: ListenAddress, caller: Caller, refusal?: Refusal): Session {
-    const session = new Session(wire, caller, name, this.#around, this);
+  #begin(wire: Wire, address: ListenAddress, caller: Caller, refusal?: Refusal): Session {
+    const session = new Session(wire, caller, address, this.#around, this);
     this.#sessions.add(session);
     const many = this.#census.enter(caller);
     const refused = many === undefined ? refusal ?? this.#whenDown : TOO_MANY[many];

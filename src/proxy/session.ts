@@ -6,6 +6,7 @@ import type { Identity } from "../backend/identity.ts";
 import { receivedField } from "../mail/trace.ts";
 import type { Wire, WireOwner } from "../net/wire.ts";
 import type { Findings } from "../policy/finding.ts";
+import type { ListenAddress } from "../policy/settings.ts";
 import type { Fate } from "../policy/layer.ts";
 import type { Outcome } from "../policy/observation.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
@@ -92,11 +93,17 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   /** Until when EHLO waits to learn what the backends offer. */
   #offerBy = Infinity;
 
-  /** @param listener where the client came in, as the settings name it */
-  constructor(wire: Wire, caller: Caller, listener: string, around: Surroundings, owner: SessionOwner) {
+  /** @param address where the client came in */
+  constructor(
+    wire: Wire,
+    caller: Caller,
+    address: Pick<ListenAddress, "name" | "tlsRequired">,
+    around: Surroundings,
+    owner: SessionOwner,
+  ) {
     this.#wire = wire;
     this.#caller = caller;
-    this.#listener = listener;
+    this.#listener = address.name;
     this.#around = around;
     this.#owner = owner;
     this.#record = new SessionRecord(caller, around);
@@ -106,6 +113,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       relay: around.relay,
       ref: this.#record.id,
       xclient: caller.mayName,
+      tlsRequired: address.tlsRequired === true && wire.tls === undefined && caller.tls === undefined,
     });
   }
 
@@ -387,9 +395,11 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#offerBy = Infinity;
     if (this.#gone || this.#event?.kind !== "helo") return;
     const { pools, offers, tls, hostname } = this.#around;
+    const secured = this.#wire.tls !== undefined;
     const offer = offers.for(pools.reach(this.#listener).extensions(), {
       // Where a trusted host has ended the client's TLS, the client is within TLS already (RFC 3207 §4.2).
-      starttls: tls !== undefined && this.#wire.tls === undefined && this.#caller.tls === undefined,
+      starttls: tls !== undefined && !secured && this.#caller.tls === undefined,
+      secured,
       xclient: this.#caller.mayName,
     });
     this.#event = undefined;
@@ -478,7 +488,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     const { tls } = this.#around;
     this.answered(reply(220, "0.0", "Go ahead"));
     this.#flush();
-    this.#wire.secure(tls!, () => {
+    this.#wire.secure(tls!(), () => {
       this.#helo = "";
       this.#judging?.secured();
       this.#server.secured(this.#around.now());

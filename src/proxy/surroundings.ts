@@ -2,7 +2,7 @@
  * What all sessions of a proxy share.
  */
 import type { Pools } from "../backend/pools.ts";
-import type { TlsIdentity } from "../net/wire.ts";
+import type { TlsService } from "../net/wire.ts";
 import type { Chain } from "../policy/chain.ts";
 import type { NetworkSet } from "../policy/networks.ts";
 import type { Limits } from "../smtp/limits.ts";
@@ -18,7 +18,8 @@ export interface Surroundings {
   /** VRFY, EXPN and ETRN that are put to a backend. */
   readonly relay: ReadonlySet<string>;
   readonly transaction: TransactionOptions;
-  readonly tls: TlsIdentity | undefined;
+  /** What is served under TLS at the moment. */
+  readonly tls: (() => TlsService) | undefined;
   readonly pools: Pools;
   readonly chain: Chain;
   readonly offers: Offers;

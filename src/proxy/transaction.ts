@@ -235,7 +235,7 @@ export class Transaction implements Taker, Holder {
     this.backend = connection.backend.name;
     this.#heard = this.#ahead = false;
     connection.holder = this;
-    if (!fits(this.mail, this.accepted, this.#rcpt, connection.extensions)) {
+    if (!fits(this.mail, this.accepted, this.#rcpt, connection.extensions, connection.secured)) {
       this.#pool.release(connection);
       this.#connection = undefined;
       return this.#failover(connection.backend, "the backend does not offer what the envelope needs");

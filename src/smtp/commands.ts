@@ -58,10 +58,14 @@ export interface Standing {
   readonly messageSize: number;
   /** The other end is believed when it says with XCLIENT whose session this is. */
   readonly xclient: boolean;
+  /** TLS is required, and not there yet. */
+  readonly tlsMissing: boolean;
 }
 
 interface Row {
   readonly legal: Readonly<Record<Phase, Refusal | undefined>>;
+  /** Taken in the clear even where TLS is required (RFC 3207 §4; HELO, RSET and HELP do no harm). */
+  readonly clear?: true;
   /** Reads the argument (what follows the verb, with its leading spaces). */
   check(argument: string, standing: Standing, line: string): Command | Refusal;
 }
@@ -72,6 +76,7 @@ const mailFirst: Refusal = [503, "5.1", "Send MAIL first"];
 const rcptFirst: Refusal = [554, "5.1", "No valid recipients"];
 const nested: Refusal = [503, "5.1", "Sender already given"];
 const inChunks: Refusal = [503, "5.1", "Not between BDAT chunks"];
+const tlsFirst: Refusal = [530, "7.0", "Must issue a STARTTLS command first"];
 const inMail: Refusal = [503, "5.1", "Not within a transaction"];
 
 function legal(
@@ -87,21 +92,21 @@ function legal(
 // deno-fmt-ignore
 const TABLE: ReadonlyMap<string, Row> = new Map<string, Row>([
   //                       start      ready      mail       rcpt      bdat
-  ["HELO",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: helo("HELO") }],
-  ["EHLO",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: helo("EHLO") }],
+  ["HELO",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: helo("HELO"), clear: true }],
+  ["EHLO",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: helo("EHLO"), clear: true }],
   ["MAIL",     { legal: legal(heloFirst, yes,       nested,    nested,   nested),   check: mail }],
   ["RCPT",     { legal: legal(heloFirst, mailFirst, yes,       yes,      inChunks), check: rcpt }],
   ["DATA",     { legal: legal(heloFirst, mailFirst, rcptFirst, yes,      inChunks), check: data }],
   ["BDAT",     { legal: legal(heloFirst, mailFirst, rcptFirst, yes,      yes),      check: bdat }],
-  ["RSET",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: bare("rset") }],
-  ["QUIT",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: bare("quit") }],
-  ["NOOP",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: () => ({ kind: "noop" }) }],
-  ["HELP",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: () => ({ kind: "help" }) }],
+  ["RSET",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: bare("rset"), clear: true }],
+  ["QUIT",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: bare("quit"), clear: true }],
+  ["NOOP",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: () => ({ kind: "noop" }), clear: true }],
+  ["HELP",     { legal: legal(yes,       yes,       yes,       yes,      yes),      check: () => ({ kind: "help" }), clear: true }],
   ["VRFY",     { legal: legal(yes,       yes,       yes,       yes,      inChunks), check: ask("VRFY") }],
   ["EXPN",     { legal: legal(yes,       yes,       yes,       yes,      inChunks), check: ask("EXPN") }],
   ["ETRN",     { legal: legal(heloFirst, yes,       inMail,    inMail,   inMail),   check: ask("ETRN") }],
-  ["STARTTLS", { legal: legal(heloFirst, yes,       inMail,    inMail,   inMail),   check: starttls }],
-  ["XCLIENT",  { legal: legal(yes,       yes,       inMail,    inMail,   inMail),   check: xclient }],
+  ["STARTTLS", { legal: legal(heloFirst, yes,       inMail,    inMail,   inMail),   check: starttls, clear: true }],
+  ["XCLIENT",  { legal: legal(yes,       yes,       inMail,    inMail,   inMail),   check: xclient, clear: true }],
 ]);
 
 /** Commands the RFCs know and this server does not have (RFC 5321 Appendix F; ATRN: RFC 2645). */
@@ -136,7 +141,7 @@ export function readCommand(line: string, phase: Phase, standing: Standing): Lin
   const verb = (space === -1 ? line : line.slice(0, space)).toUpperCase();
   const row = TABLE.get(verb);
   if (row === undefined) return unknown(verb);
-  const refusal = row.legal[phase];
+  const refusal = standing.tlsMissing && !row.clear ? tlsFirst : row.legal[phase];
   if (refusal !== undefined && verb !== "BDAT") return { refusal };
   const read = row.check(space === -1 ? "" : line.slice(space), standing, line);
   if ("kind" in read) {

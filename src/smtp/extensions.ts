@@ -10,6 +10,14 @@ export type Extensions = ReadonlyMap<string, string>;
 /** A server that offers nothing. */
 export const NO_EXTENSIONS: Extensions = new Map();
 
+/** What an offer is worth on a connection that is not secured: REQUIRETLS promises nothing there (RFC 8689 §4.2.1). */
+export function offeredUnsecured(extensions: Extensions): Extensions {
+  if (!extensions.has("REQUIRETLS")) return extensions;
+  const left = new Map(extensions);
+  left.delete("REQUIRETLS");
+  return left;
+}
+
 /** Reads the extension lines of an EHLO reply; lines that are no ehlo-line are passed over. */
 export function readExtensions(ehlo: Reply): Extensions {
   const offered = new Map<string, string>();

@@ -50,6 +50,11 @@ export function asksBinary(parameters: readonly Parameter[]): boolean {
   return parameters.some(({ keyword, value }) => keyword === "BODY" && value?.toUpperCase() === "BINARYMIME");
 }
 
+/** Whether MAIL asked that the message travel under verified TLS only (RFC 8689 §3). */
+export function asksTls(parameters: readonly Parameter[]): boolean {
+  return parameters.some(({ keyword }) => keyword === "REQUIRETLS");
+}
+
 /**
  * Reads what follows a path: nothing, or parameters each after a space. Several spaces, and spaces at the
  * end, are taken as well: nothing else can be meant by them.

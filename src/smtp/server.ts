@@ -41,6 +41,8 @@ export interface ServerOptions {
   readonly ref: string;
   /** XCLIENT is taken. */
   readonly xclient?: boolean;
+  /** Before TLS only greetings are taken. */
+  readonly tlsRequired?: boolean;
 }
 
 type Mode =
@@ -84,6 +86,7 @@ export class Server {
   #xclient: boolean;
   #skipped = 0;
   #emptyChunk = false;
+  #tlsMissing: boolean;
   /** PIPELINING has been offered: commands may be sent ahead (RFC 2920 §3.1). */
   #ahead = false;
   #closeTold = false;
@@ -94,6 +97,7 @@ export class Server {
   constructor(options: ServerOptions) {
     this.options = options;
     this.#xclient = options.xclient ?? false;
+    this.#tlsMissing = options.tlsRequired ?? false;
     this.#tally = new Tally(options.limits);
     this.#pace = new Pace(options.limits);
   }
@@ -251,6 +255,7 @@ export class Server {
     this.#pace.restart(now);
     this.#mode = "command";
     this.#startAnew();
+    this.#tlsMissing = false;
   }
 
   /** Ends the session with a reply of the owner's (421), whatever state it is in. */
@@ -283,6 +288,7 @@ export class Server {
       binary: this.binary,
       messageSize: limits.messageSize,
       xclient: this.#xclient,
+      tlsMissing: this.#tlsMissing,
     });
     if (!this.#ahead && this.#input.length > 0) this.conduct.pipelinedEarly = true;
     if ("command" in read) return this.#act(read.command);

@@ -15,11 +15,11 @@ export class FakeClient {
   /** Its session has ended. */
   over = false;
 
-  constructor(events: FakeEvents, host: string, listener: string, around: Surroundings) {
+  constructor(events: FakeEvents, host: string, listener: string, around: Surroundings, tlsRequired = false) {
     const wire = this.wire = new FakeWire(events, NOBODY, { host, port: 50_000 }, LOCAL);
     wire.onWritten = (bytes) => void (this.heard += latin1Text(bytes));
     const owner = { ended: () => void (this.over = true), renamed: () => undefined };
     const caller = callerOf(wire, around.trusted);
-    wire.owner = this.session = new Session(wire, caller, listener, around, owner);
+    wire.owner = this.session = new Session(wire, caller, { name: listener, tlsRequired }, around, owner);
   }
 }

@@ -57,6 +57,8 @@ export interface SceneOptions {
   readonly relay?: Settings["relay"] | undefined;
   /** STARTTLS is offered. */
   readonly tls?: boolean | undefined;
+  /** The listener takes nothing before it. */
+  readonly tlsRequired?: boolean | undefined;
   /** Their names, one unless given; each offers what `extensions` says. */
   readonly backends?: readonly (string | Omit<BackendAddress, "endpoint">)[] | undefined;
   /** More pools of them, by name. */
@@ -124,6 +126,7 @@ export class Scene {
   readonly #around: Surroundings;
   readonly #from: string;
   readonly #listener: string;
+  readonly #tlsRequired: boolean;
   #client: FakeClient | undefined;
   #draining = false;
 
@@ -135,6 +138,7 @@ export class Scene {
     this.#around = this.#makeSurroundings(options);
     this.#from = options.client ?? "203.0.113.7";
     this.#listener = options.listener ?? "192.0.2.25:25";
+    this.#tlsRequired = options.tlsRequired ?? false;
     if (!options.empty) this.call(this.#from, options.refusal);
   }
 
@@ -209,7 +213,7 @@ export class Scene {
       bareLineFeeds,
       relay,
       transaction: { dial, chunking: bareLineFeeds === "reject", pipelining: options.pipelining ?? true },
-      tls: options.tls ? { cert: "", key: "" } : undefined,
+      tls: options.tls ? () => ({ cert: "", key: "" }) : undefined,
       pools: this.pools,
       chain: new Chain(options.plugins ?? [], {
         effects: options.effects ?? {},
@@ -240,7 +244,7 @@ export class Scene {
 
   /** A client comes, and is the one that is spoken of from now on. */
   call(host: string = this.#from, refusal?: Reply): FakeClient {
-    const client = new FakeClient(this.events, host, this.#listener, this.#around);
+    const client = new FakeClient(this.events, host, this.#listener, this.#around, this.#tlsRequired);
     this.clients.push(client);
     this.#client = client;
     client.session.start(refusal);

@@ -23,7 +23,7 @@ const FILES = {
 const LATER: Readonly<Record<string, number>> = {
   "plugins/auth-http.md": 0,
   "from-nginx.md": 0,
-  "from-haraka.md": 1,
+  "from-haraka.md": 0,
   "from-postscreen.md": 0,
 };
 

@@ -53,6 +53,38 @@ describe("a mistake is named with what was given and what is allowed:", () => {
     [{ demo: "mail" }, 'demo: "mail" was given beside backends 127.0.0.1:25; allowed is one of the two'],
     [{ demo: 5, backends: [] }, "demo: 5 was given; allowed is the name of a folder"],
     [{ tls: { cert: "a.pem" } }, 'tls: {"cert":"a.pem"} was given; allowed is { cert, key }'],
+    [{ tls: [] }, "tls.certificates: [] was given; allowed is { cert, key }"],
+    [
+      { tls: [FILES, { cert: "a" }] },
+      'tls.certificates[1]: {"cert":"a"} was given; allowed is { cert, key }',
+    ],
+    [{ tls: { certificates: "" } }, 'tls.certificates: "" was given; allowed is { cert, key }'],
+    [
+      { tls: { certificates: "/etc/tls", ca: "x" } },
+      "tls.ca: there is no such setting; allowed are certificates,",
+    ],
+    [
+      { tls: { certificates: FILES, clientCertificates: "always" } },
+      'tls.clientCertificates: "always" was given; allowed is one of off, optional, required',
+    ],
+    [
+      { tls: { certificates: FILES, clientCertificates: "required" } },
+      'tls.clientCertificates: "required" was given without clientCa; nobody could come in',
+    ],
+    [
+      { tls: { certificates: FILES, clientCa: 1 } },
+      "tls.clientCa: 1 was given; allowed is the name of a file in PEM",
+    ],
+    [
+      { listen: [{ address: "127.0.0.1:587", tls: "required" }] },
+      "listen: 127.0.0.1:587 needs a certificate",
+    ],
+    [
+      { listen: [{ address: "127.0.0.1:587", tls: "maybe" }] },
+      'listen[0]: {"address":"127.0.0.1:587","tls":"maybe"}',
+    ],
+    [{ listen: [{ address: "x" }] }, 'listen[0]: {"address":"x"} was given; allowed is host:port'],
+    [{ listen: [{ address: "127.0.0.1:587", tsl: "required" }] }, "listen[0]: {"],
     [{ relay: "VRFY" }, 'relay: "VRFY" was given; allowed is an array'],
     [{ relay: ["VRFY", "HELP"] }, 'relay[1]: "HELP" was given; allowed is one of VRFY, EXPN, ETRN'],
     [{ dial: "data" }, 'dial: "data" was given; allowed is one of mail, rcpt'],
@@ -132,6 +164,31 @@ describe("what is taken:", () => {
     ]);
   });
 
+  test("listeners of which more is said", () => {
+    const listen = [{ address: "127.0.0.1:587", tls: "required" }, { address: "127.0.0.1:25" }] as const;
+    expect(definePolicy({ ...GOOD, tls: FILES, listen }).settings.listen).toEqual([
+      {
+        name: "127.0.0.1:587",
+        endpoint: { host: "127.0.0.1", port: 587 },
+        implicitTls: false,
+        tlsRequired: true,
+      },
+      { name: "127.0.0.1:25", endpoint: { host: "127.0.0.1", port: 25 }, implicitTls: false },
+    ]);
+  });
+
+  test("certificates in every form, kept in one", () => {
+    const plain = { clientCertificates: "off", clientCa: undefined };
+    for (const tls of [FILES, [FILES], { certificates: FILES }, { certificates: [FILES] }]) {
+      expect(definePolicy({ ...GOOD, tls }).settings.tls).toEqual(
+        { certificates: [FILES], ...plain } as never,
+      );
+    }
+    const folder = { certificates: "/etc/tls", clientCertificates: "optional", clientCa: "/ca.pem" } as const;
+    expect(definePolicy({ ...GOOD, tls: folder }).settings.tls).toEqual(folder);
+    expect(definePolicy(GOOD).settings.tls).toBe(undefined);
+  });
+
   test("Infinity where a bound can be lifted, and a fraction of a rate", () => {
     expect(mistakes({ limits: { messageLine: Infinity, dataRate: 0.5 }, sessions: Infinity })).toEqual([]);
   });
@@ -157,6 +214,22 @@ describe("a policy made from the environment:", () => {
     });
     expect(settings.hostname).toBe("mx.example");
     expect(settings.backends.map(({ name }) => name)).toEqual(["b.example:25"]);
+  });
+
+  test("several certificates, a key to each", () => {
+    const both = {
+      SALLYPORT_BACKEND: "b.example:25",
+      SALLYPORT_HOSTNAME: "mx.example",
+      SALLYPORT_TLS_CERT: "a.pem, b c.pem",
+    };
+    const { settings } = fromEnvironment({ ...both, SALLYPORT_TLS_KEY: "a.key,b.key" });
+    expect(settings.tls?.certificates).toEqual([{ cert: "a.pem", key: "a.key" }, {
+      cert: "b c.pem",
+      key: "b.key",
+    }]);
+    expect(mistakesOf(() => fromEnvironment({ ...both, SALLYPORT_TLS_KEY: "a.key" }))).toEqual([
+      "SALLYPORT_TLS_KEY: 1 files were given; allowed is one for each of the 2 of SALLYPORT_TLS_CERT, in the same order",
+    ]);
   });
 
   test("has a notice for each variable that is set and not taken: whoever sets one relies on it", () => {
@@ -198,7 +271,7 @@ describe("a policy made from the environment:", () => {
     expect((error as SettingsError).mistakes.map((line) => line.split(":")[0])).toEqual(
       ["SALLYPORT_LISTEN", "SALLYPORT_HOSTNAME", "SALLYPORT_BACKEND", "dial"],
     );
-    expect((error as SettingsError).files).toEqual(FILES);
+    expect((error as SettingsError).files?.certificates).toEqual([FILES]);
   });
 });
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { proxyLocal, proxyV1, proxyV2 } from "../../src/net/proxy_protocol.ts";
 import { latin1Text } from "../../src/smtp/reply.ts";
+import { tlsSettings } from "../../src/policy/tls_settings.ts";
 import { definePlugin } from "../../src/policy/plugin.ts";
 import { atDoor, CLIENT, type Door, GREETING, HOST, STRANGER } from "../support/door.ts";
 import { octets } from "../support/proxy_header.ts";
@@ -9,6 +10,7 @@ import { octets } from "../support/proxy_header.ts";
 const DESTINATION = { host: "198.51.100.25", port: 25 };
 const header = (host: string = CLIENT) => proxyV1({ host, port: 41234 }, DESTINATION);
 const HELLO = "\x16\x03\x01 the rest of a ClientHello";
+const TLS = tlsSettings({ cert: "c", key: "k" });
 const EHLO = "EHLO x\r\n";
 
 /** A session of the client that a header names. */
@@ -109,7 +111,7 @@ describe("TLS that the trusted host has ended", () => {
   });
   test(
     "is the client's: no STARTTLS is offered within it",
-    atDoor({ tls: { cert: "c", key: "k" } }, async (door) => {
+    atDoor({ tls: TLS }, async (door) => {
       const guest = await door.call();
       await guest.say(ended);
       expect(await guest.say(EHLO)).not.toContain("STARTTLS");
@@ -123,7 +125,7 @@ describe("TLS that the trusted host has ended", () => {
   );
   test(
     "is offered to a client that has none",
-    atDoor({ tls: { cert: "c", key: "k" } }, async (door) => {
+    atDoor({ tls: TLS }, async (door) => {
       expect(await (await introduced(door)).say(EHLO)).toContain("STARTTLS");
     }),
   );

@@ -120,3 +120,58 @@ describe("a handshake that does not come:", () => {
     S: <close>`,
   );
 });
+
+describe("where TLS is required", () => {
+  const REQUIRED: DialogueOptions = { tls: true, tlsRequired: true };
+  const FIRST = "530 5.7.0 Must issue a STARTTLS command first [ref]";
+  dialogue(
+    "nothing but greetings is taken before it",
+    REQUIRED,
+    `${CONNECTED}
+    C: MAIL FROM:<a@client.example>
+    S: ${FIRST}
+    C: HELO client.example
+    S: 250 mx.example
+    C: NOOP
+    S: 250 2.0.0 Ok
+    C: HELP
+    S: 214 2.0.0 RFC 5321 says it all
+    C: RSET
+    S: 250 2.0.0 Ok
+    C: VRFY somebody
+    S: ${FIRST}
+    C: MAIL FROM:<a@client.example>
+    S: ${FIRST}
+    C: RCPT TO:<b@b.example>
+    S: ${FIRST}
+    C: DATA
+    S: ${FIRST}
+    C: WIBBLE
+    S: 500 5.5.1 Command not recognized [ref]
+    C: QUIT
+    S: 221 2.0.0 Bye
+    S: <close>`,
+  );
+  dialogue(
+    "a chunk's octets are not taken for commands",
+    REQUIRED,
+    `${GREETED}
+    C: BDAT 6 LAST
+    C: QUIT
+    S: ${FIRST}
+    C: NOOP
+    S: 250 2.0.0 Ok`,
+  );
+  dialogue(
+    "all is as usual behind it",
+    REQUIRED,
+    `${SECURED}
+    C: EHLO client.example
+    S: 250-mx.example …
+    C: MAIL FROM:<a@client.example>
+       > MAIL FROM:<a@client.example>
+       < 250 2.1.0 Ok
+    S: 250 2.1.0 Ok
+    ${RECIPIENT + OPENED + DELIVERED}`,
+  );
+});

@@ -15,11 +15,13 @@ export const sallyport: Peer = {
   version: () => Promise.resolve(`Sallyport on Bun ${process.versions.bun}`),
 
   start(setup: Setup): Promise<RunningPeer> {
-    const { certificate } = setup;
+    const { certificate, named } = setup;
+    const files = certificate === undefined ? [] : named === undefined ? [certificate] : [certificate, named];
     return startSallyport("policies/pass.ts", setup, {
-      ...(certificate === undefined
-        ? {}
-        : { SALLYPORT_TLS_CERT: certificate.cert, SALLYPORT_TLS_KEY: certificate.key }),
+      ...(files.length === 0 ? {} : {
+        SALLYPORT_TLS_CERT: files.map(({ cert }) => cert).join(),
+        SALLYPORT_TLS_KEY: files.map(({ key }) => key).join(),
+      }),
     });
   },
 };
