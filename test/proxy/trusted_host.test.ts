@@ -111,9 +111,9 @@ describe("is limited by what it says, not by its address:", () => {
         const backend = scene.connections.at(-1);
         for (let seen = ""; backend !== undefined && seen !== backend.seen;) {
           seen = backend.seen;
-          const asked = seen.trim().split("\r\n").at(-1)!;
-          backend.send(asked === "DATA" ? "354 Ok\r\n" : "250 Ok\r\n");
+          const commands = seen.split("\r\n").slice(0, -1);
           backend.seen = "";
+          for (const asked of commands) backend.send(asked === "DATA" ? "354 Ok\r\n" : "250 Ok\r\n");
           await scene.rest();
           if (backend.seen === "") break;
         }
