@@ -14,7 +14,7 @@ const JITTER = 0.25;
 /** Looks that ran out of time have more of it, up to so many doublings: slow is not dead. */
 const MOST_DOUBLINGS = 6;
 
-interface Record {
+interface Watched {
   /** When it is looked at next, while its circuit is not open. */
   due: number;
   /** The look under way, and when it has taken too long. */
@@ -39,7 +39,7 @@ export interface HealthOptions {
 export class Health implements Watch {
   readonly #options: HealthOptions;
   readonly #around: Surroundings;
-  readonly #records = new Map<Backend, Record>();
+  readonly #records = new Map<Backend, Watched>();
   /** The longest that any handshake may take. */
   readonly #longest: number;
 
@@ -160,13 +160,13 @@ export class Health implements Watch {
     return backend.drained || backend.gone || backend.circuit.state === "open";
   }
 
-  #halfOpen(backend: Backend, record: Record): void {
+  #halfOpen(backend: Backend, record: Watched): void {
     backend.circuit.halfOpen();
     this.#told("info", backend, "half-open", `looked at again after: ${backend.circuit.reason}`);
     this.#look(backend, record);
   }
 
-  #look(backend: Backend, record: Record): void {
+  #look(backend: Backend, record: Watched): void {
     const now = this.#around.now();
     const over = () => {
       record.look = undefined;

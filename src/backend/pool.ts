@@ -7,10 +7,10 @@ import { commonExtensions } from "../smtp/common_extensions.ts";
 import type { Extensions } from "../smtp/extensions.ts";
 import { Attempt, type Request, type Taker } from "./attempt.ts";
 import { Backend } from "./backend.ts";
-import { Balance } from "./balance.ts";
 import { Connection, type Holder, type Surroundings } from "./connection.ts";
 import { Health } from "./health.ts";
 import { Idle, Leaving, Resetting } from "./kept.ts";
+import { Order, whyNobody } from "./order.ts";
 import { type Resolve, Targets } from "./targets.ts";
 import type { CountDial, Tell } from "./told.ts";
 
@@ -29,10 +29,11 @@ export class Pool {
   readonly #reuse: Reuse;
   readonly #targets: Targets;
   readonly #health: Health;
-  readonly #balance: Balance<Backend>;
+  readonly #order: Order;
   readonly #all = new Set<Connection>();
   readonly #idle = new Map<Backend, Connection[]>();
   readonly #attempts = new Set<Attempt>();
+  readonly #tell: Tell;
   #draining = false;
   /** What each backend offered when `#common` was made of it. */
   #seen: (Extensions | undefined)[] = [];
@@ -44,8 +45,12 @@ export class Pool {
     const opened = (backend: Backend) => this.#leaveIdle(backend);
     this.#health = new Health(around, { settings, times, random, tell, count, opened });
     this.around = { ...around, watch: this.#health };
+    this.#tell = tell;
     this.#reuse = options.reuse;
-    this.#balance = new Balance(options.balance);
+    this.#order = new Order(
+      options.balance,
+      (backend) => backend.connections - (this.#idle.get(backend)?.length ?? 0),
+    );
     this.#targets = new Targets(addresses, {
       resolve,
       tell,
@@ -73,9 +78,9 @@ export class Pool {
    * @param fresh true: a new connection, since an old one has just turned out dead
    */
   take(taker: Taker, spent: ReadonlySet<Backend>, fresh: boolean): Request {
-    const order = this.#order(spent);
+    const order = this.#order.of(this.backends, spent, this.around.now());
     const attempt = new Attempt(this, taker, order, fresh);
-    attempt.advance(order.length === 0 ? this.#whyNobody(spent) : "");
+    attempt.advance(order.length === 0 ? whyNobody(this.backends, spent) : "");
     if (!attempt.over) this.#attempts.add(attempt);
     return attempt;
   }
@@ -219,8 +224,10 @@ export class Pool {
   drain(name?: string): boolean {
     if (name !== undefined) {
       const drained = this.#targets.setDrained(name, true);
-      for (const backend of drained ?? []) this.#leaveIdle(backend);
-      return drained !== undefined;
+      if (drained === undefined) return false;
+      for (const backend of drained) this.#leaveIdle(backend);
+      this.#tell("info", "backend drained", { backend: name });
+      return true;
     }
     this.#draining = true;
     this.#health.stop();
@@ -230,7 +237,9 @@ export class Pool {
 
   /** Takes back `drain` of one backend. @returns false where there is no such backend */
   enable(name: string): boolean {
-    return this.#targets.setDrained(name, false) !== undefined;
+    if (this.#targets.setDrained(name, false) === undefined) return false;
+    this.#tell("info", "backend enabled", { backend: name });
+    return true;
   }
 
   /**
@@ -258,37 +267,6 @@ export class Pool {
   #leave(connection: Connection): void {
     this.forget(connection);
     connection.quit();
-  }
-
-  /** The backends in the order to try; only the first of them has its turn with this. */
-  #order(spent: ReadonlySet<Backend>): readonly Backend[] {
-    const { backends } = this;
-    const usable = backends.filter((backend) => backend.usable && !spent.has(backend));
-    if (usable.length < 2) return usable;
-    const ranked = usable.toSorted((a, b) => a.rank - b.rank);
-    const first = ranked.filter(({ rank }) => rank === ranked[0]!.rank);
-    return [...this.#balance.order(this.#candidates(first)), ...ranked.slice(first.length)];
-  }
-
-  /** The addresses of one name share its weight. */
-  #candidates(backends: readonly Backend[]) {
-    const now = this.around.now();
-    return backends.map((each) => {
-      const { address, circuit, connections } = each;
-      const addresses = backends.filter((other) => other.address === address).length;
-      const busy = connections - (this.#idle.get(each)?.length ?? 0);
-      return { each, weight: address.weight * circuit.share(now) / addresses, busy };
-    });
-  }
-
-  #whyNobody(spent: ReadonlySet<Backend>): string {
-    const { backends } = this;
-    if (backends.length === 0) return "no backend's name can be looked up";
-    const down = backends.find(({ circuit, drained }) => !drained && circuit.state !== "closed");
-    if (down !== undefined && !backends.some(({ usable }) => usable)) {
-      return `all backends are down: ${down.name}: ${down.circuit.reason}`;
-    }
-    return spent.size === 0 ? "all backends are drained" : "no backend is left to try";
   }
 
   #ended(connection: Connection, now: number): boolean {

@@ -69,6 +69,8 @@ export class Theatre {
       greeting: "ESMTP Sallyport",
       listener: settings.listen[0]?.name,
       backends: settings.backends.map(({ name }) => name),
+      // Looks would be connections that no line of the transcript has brought about.
+      health: undefined,
       tls: options.tls ?? settings.tls !== undefined,
       effects: this.#effects(),
       asked: (asked) => void this.#asked.push(asked),
