@@ -44,7 +44,7 @@ export interface SceneOptions {
   readonly limits?: Partial<Limits> | undefined;
   readonly times?: Partial<BackendTimes> | undefined;
   readonly reuse?: Partial<Reuse> | undefined;
-  /** Backends are looked at, and dialled beside others, only where `interval`, `pause` or `hedge` says so. */
+  /** Backends are looked at, and dialled beside others, only where this says so. */
   readonly health?: Partial<Health> | undefined;
   readonly balance?: Settings["balance"] | undefined;
   readonly bareLineFeeds?: Settings["bareLineFeeds"] | undefined;
@@ -78,6 +78,9 @@ export const EXTENSIONS: readonly string[] = [
   "DSN",
   "CHUNKING",
 ];
+
+/** Every connection is there since a client wanted something. */
+const QUIET = { interval: Infinity, timeout: Infinity, pause: Infinity, hedge: Infinity };
 
 /** Milliseconds between two looks at the clock, as in the program … */
 const TICK = 500;
@@ -153,7 +156,7 @@ export class Scene {
     const pool = new Pool(all, around, {
       reuse: { ...DEFAULTS.reuse, ...reuse },
       balance: options.balance ?? DEFAULTS.balance,
-      health: { ...DEFAULTS.health, interval: Infinity, pause: Infinity, hedge: Infinity, ...health },
+      health: { ...DEFAULTS.health, ...QUIET, ...health },
       random: () => 0,
       tell: (level, event, fields) => void this.log.push({ level, event, fields: visibleFields(fields) }),
     });
