@@ -206,7 +206,7 @@ export class Connection implements ConnectOwner {
     switch (step) {
       case "greeting":
         if (!positive) {
-          return this.#lose("refused", `greeted with ${textOf(reply).join(" ")} (${reply.code})`);
+          return this.#lose("refused", `greeted with ${textOf(reply).join(" ")} (${reply.code})`, step);
         }
         this.send("ehlo", `EHLO ${this.#around.hostname}`);
         this.flush();

@@ -32,6 +32,8 @@ export interface HealthOptions {
   random(): number;
   readonly tell: Tell;
   readonly count: CountDial;
+  /** Whether another one is well. */
+  another(backend: Backend): boolean;
   /** The backend's circuit is open from now on. */
   opened(backend: Backend): void;
 }
@@ -128,7 +130,10 @@ export class Health implements Watch {
       record.due = this.#next(now);
       record.timeouts = 0;
     }
-    if (record?.look !== connection) return backend.circuit.greeted(now);
+    if (record?.look !== connection) {
+      backend.working++;
+      return backend.circuit.greeted(now);
+    }
     if (backend.circuit.lookedWell(now)) this.#told("info", backend, "closed", "it greets again");
     else if (backend.circuit.state === "half-open") record.due = now + this.#options.settings.pause;
   }
@@ -142,12 +147,15 @@ export class Health implements Watch {
     if (record !== undefined) record.due = Math.min(record.due, now + this.#options.settings.pause);
     // The loss names the backend, for lines that do not.
     const reason = loss.detail.replace(`${backend.name}: `, "");
+    if (isBusy(connection, loss)) return backend.circuit.busy(reason);
     if (record?.look === connection && loss.why === "timeout") {
       record.timeouts = Math.min(record.timeouts + 1, MOST_DOUBLINGS);
     }
     const opened = record?.look === connection
       ? backend.circuit.lookedIll(reason, now)
-      : backend.circuit.failed(handshaken ? "reply" : "greeting", reason, now);
+      : handshaken
+      ? backend.circuit.failed("reply", reason, now, this.#options.another(backend))
+      : backend.circuit.failed("greeting", reason, now);
     if (!opened) return;
     this.#told("warn", backend, "open", reason);
     this.#options.opened(backend);
@@ -201,9 +209,18 @@ export class Health implements Watch {
 }
 
 /**
- * Whether a loss after the handshake speaks against the backend. That it closes or says 421 does not: it may do so for what
- * one client sends, and no client may take a backend from all others.
+ * Whether it greeted with a refusal while it works for others of ours: a bound on connections. To put it out for that would
+ * take from it what it can do.
+ */
+function isBusy({ backend, handshaken }: Connection, { why, step }: Loss): boolean {
+  return !handshaken && step === "greeting" && (why === "refused" || why === "421") && backend.working > 0 &&
+    backend.circuit.state === "closed";
+}
+
+/**
+ * Whether a loss after the handshake speaks against the backend. That it closes, says 421, or what is no reply does not: it
+ * may do so for what one client sends, and no client may take a backend from all others.
  */
 function isFault({ why }: Loss): boolean {
-  return why !== "closed" && why !== "421" && why !== "refused";
+  return why === "timeout" || why === "torn";
 }

@@ -43,7 +43,8 @@ export class Pool {
     const { health: settings, random = Math.random, tell = () => {}, count = () => {}, resolve } = options;
     const { times } = around;
     const opened = (backend: Backend) => this.#leaveIdle(backend);
-    this.#health = new Health(around, { settings, times, random, tell, count, opened });
+    const another = (backend: Backend) => this.#another(backend);
+    this.#health = new Health(around, { settings, times, random, tell, count, opened, another });
     this.around = { ...around, watch: this.#health };
     this.#tell = tell;
     this.#reuse = options.reuse;
@@ -154,6 +155,7 @@ export class Pool {
   forget(connection: Connection): void {
     if (!this.#all.delete(connection)) return;
     connection.backend.connections--;
+    if (connection.handshaken) connection.backend.working--;
     const idle = this.#idle.get(connection.backend) ?? [];
     const at = idle.indexOf(connection);
     if (at !== -1) idle.splice(at, 1);
@@ -250,8 +252,12 @@ export class Pool {
     const { backend } = connection;
     this.#health.question(backend);
     if (backend.circuit.state === "closed" && !backend.circuit.doubtful) return;
-    if (!this.backends.some((other) => other !== backend && other.well)) return;
+    if (!this.#another(backend)) return;
     connection.fail("closed", "a command is not answered, and nobody is greeted any more");
+  }
+
+  #another(backend: Backend): boolean {
+    return this.backends.some((other) => other !== backend && other.well);
   }
 
   #left(backend: Backend): void {
