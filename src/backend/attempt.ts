@@ -52,6 +52,8 @@ export class Attempt implements Request {
 
   /** Tries an idle connection of the next backend, or a new one. */
   advance(reason: string): void {
+    // Some may have been drained or put out since they were put in order.
+    while (this.#rest[0]?.usable === false) this.#rest.shift();
     const backend = this.#rest[0];
     if (backend === undefined) {
       this.#over = true;

@@ -35,6 +35,8 @@ export class Backend {
   plainUntil = -Infinity;
   /** Open connections, apart from looks. */
   connections = 0;
+  /** Those of them that have been ready. */
+  working = 0;
   /** Milliseconds from dial to EHLO, by the last few. */
   #usual = 0;
   readonly #health: Health;

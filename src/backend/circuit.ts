@@ -90,12 +90,21 @@ export class Circuit {
     if (this.#state === "closed" && now - this.#closedAt >= this.#health.slowStart) this.#openings = 0;
   }
 
-  /** True: this opened the circuit. */
-  failed(what: Failed, reason: string, now: number): boolean {
+  /** It takes no more for now, and does what it has: no failure, but others are asked first. */
+  busy(reason: string): void {
+    this.#reason = reason;
+    this.#doubtful = true;
+  }
+
+  /**
+   * True: this opened the circuit.
+   * @param mayOpen false: it is counted, but somebody must be left to ask
+   */
+  failed(what: Failed, reason: string, now: number, mayOpen = true): boolean {
     this.#reason = reason;
     this.#doubtful = true;
     if (this.#state !== "closed") return false;
-    if (++this.#failed[what] < this.#health.failures) return false;
+    if (++this.#failed[what] < this.#health.failures || !mayOpen) return false;
     this.#open(now);
     return true;
   }

@@ -283,7 +283,7 @@ export class Connection implements ConnectOwner {
       case "starttls":
       case "xclient":
       case "auth":
-        return this.#move(this.#handshake.reply(step, reply));
+        return this.#move(this.#handshake.reply(step, reply), step);
       default:
         // Nobody can have taken what was not all sent.
         if (positive && (step === "end" || step === "chunk") && this.#unsent) {
@@ -296,7 +296,8 @@ export class Connection implements ConnectOwner {
 
   // ---- the handshake ----
 
-  #move(move: Move): void {
+  /** @param after the step that was answered */
+  #move(move: Move, after?: Step): void {
     switch (move.kind) {
       case "send":
         this.send(move.step, move.line);
@@ -311,7 +312,7 @@ export class Connection implements ConnectOwner {
       case "refused":
         return this.#refused(move.reply);
       case "fault":
-        return this.#lose("refused", move.detail);
+        return this.#lose("refused", move.detail, after);
     }
   }
 

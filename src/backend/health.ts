@@ -14,7 +14,7 @@ const JITTER = 0.25;
 /** Looks that ran out of time have more of it, up to so many doublings: slow is not dead. */
 const MOST_DOUBLINGS = 6;
 
-interface Record {
+interface Watched {
   /** When it is looked at next, while its circuit is not open. */
   due: number;
   /** The look under way, and when it has taken too long. */
@@ -32,6 +32,8 @@ export interface HealthOptions {
   random(): number;
   readonly tell: Tell;
   readonly count: CountDial;
+  /** Whether another one is well. */
+  another(backend: Backend): boolean;
   /** The backend's circuit is open from now on. */
   opened(backend: Backend): void;
 }
@@ -39,7 +41,7 @@ export interface HealthOptions {
 export class Health implements Watch {
   readonly #options: HealthOptions;
   readonly #around: Surroundings;
-  readonly #records = new Map<Backend, Record>();
+  readonly #records = new Map<Backend, Watched>();
   /** The longest that any handshake may take. */
   readonly #longest: number;
 
@@ -128,7 +130,10 @@ export class Health implements Watch {
       record.due = this.#next(now);
       record.timeouts = 0;
     }
-    if (record?.look !== connection) return backend.circuit.greeted(now);
+    if (record?.look !== connection) {
+      backend.working++;
+      return backend.circuit.greeted(now);
+    }
     if (backend.circuit.lookedWell(now)) this.#told("info", backend, "closed", "it greets again");
     else if (backend.circuit.state === "half-open") record.due = now + this.#options.settings.pause;
   }
@@ -143,12 +148,15 @@ export class Health implements Watch {
     if (record !== undefined) record.due = Math.min(record.due, now + this.#options.settings.pause);
     // The loss names the backend, for lines that do not.
     const reason = loss.detail.replace(`${backend.name}: `, "");
+    if (isBusy(connection, loss)) return backend.circuit.busy(reason);
     if (record?.look === connection && loss.why === "timeout") {
       record.timeouts = Math.min(record.timeouts + 1, MOST_DOUBLINGS);
     }
     const opened = record?.look === connection
       ? backend.circuit.lookedIll(reason, now)
-      : backend.circuit.failed(handshaken ? "reply" : "greeting", reason, now);
+      : handshaken
+      ? backend.circuit.failed("reply", reason, now, this.#options.another(backend))
+      : backend.circuit.failed("greeting", reason, now);
     if (!opened) return;
     this.#told("warn", backend, "open", reason);
     this.#options.opened(backend);
@@ -161,13 +169,13 @@ export class Health implements Watch {
     return backend.drained || backend.gone || backend.circuit.state === "open";
   }
 
-  #halfOpen(backend: Backend, record: Record): void {
+  #halfOpen(backend: Backend, record: Watched): void {
     backend.circuit.halfOpen();
     this.#told("info", backend, "half-open", `looked at again after: ${backend.circuit.reason}`);
     this.#look(backend, record);
   }
 
-  #look(backend: Backend, record: Record): void {
+  #look(backend: Backend, record: Watched): void {
     const now = this.#around.now();
     const over = () => {
       record.look = undefined;
@@ -202,9 +210,18 @@ export class Health implements Watch {
 }
 
 /**
- * Whether a loss after the handshake speaks against the backend. That it closes or says 421 does not: it may do so for what
- * one client sends, and no client may take a backend from all others.
+ * Whether it greeted with a refusal while it works for others of ours: a bound on connections. To put it out for that would
+ * take from it what it can do.
+ */
+function isBusy({ backend, handshaken }: Connection, { why, step }: Loss): boolean {
+  return !handshaken && step === "greeting" && (why === "refused" || why === "421") && backend.working > 0 &&
+    backend.circuit.state === "closed";
+}
+
+/**
+ * Whether a loss after the handshake speaks against the backend. That it closes, says 421, or what is no reply does not: it
+ * may do so for what one client sends, and no client may take a backend from all others.
  */
 function isFault({ why }: Loss): boolean {
-  return why !== "closed" && why !== "421" && why !== "refused";
+  return why === "timeout" || why === "torn";
 }

@@ -7,11 +7,11 @@ import { commonExtensions } from "../smtp/common_extensions.ts";
 import type { Extensions } from "../smtp/extensions.ts";
 import { Attempt, type Request, type Taker } from "./attempt.ts";
 import { Backend } from "./backend.ts";
-import { Balance } from "./balance.ts";
 import { Connection, type Holder, type Surroundings } from "./connection.ts";
 import { Health } from "./health.ts";
 import type { Identity } from "./identity.ts";
 import { Idle, Leaving, Resetting } from "./kept.ts";
+import { Order, whyNobody } from "./order.ts";
 import { type Resolve, Targets } from "./targets.ts";
 import type { CountDial, Tell } from "./told.ts";
 
@@ -30,10 +30,11 @@ export class Pool {
   readonly #reuse: Reuse;
   readonly #targets: Targets;
   readonly #health: Health;
-  readonly #balance: Balance<Backend>;
+  readonly #order: Order;
   readonly #all = new Set<Connection>();
   readonly #idle = new Map<Backend, Connection[]>();
   readonly #attempts = new Set<Attempt>();
+  readonly #tell: Tell;
   #draining = false;
   /** What each backend offered when `#common` was made of it. */
   #seen: (Extensions | undefined)[] = [];
@@ -43,10 +44,15 @@ export class Pool {
     const { health: settings, random = Math.random, tell = () => {}, count = () => {}, resolve } = options;
     const { times } = around;
     const opened = (backend: Backend) => this.#leaveIdle(backend);
-    this.#health = new Health(around, { settings, times, random, tell, count, opened });
+    const another = (backend: Backend) => this.#another(backend);
+    this.#health = new Health(around, { settings, times, random, tell, count, opened, another });
     this.around = { ...around, watch: this.#health };
+    this.#tell = tell;
     this.#reuse = options.reuse;
-    this.#balance = new Balance(options.balance);
+    this.#order = new Order(
+      options.balance,
+      (backend) => backend.connections - (this.#idle.get(backend)?.length ?? 0),
+    );
     this.#targets = new Targets(addresses, {
       resolve,
       tell,
@@ -75,9 +81,9 @@ export class Pool {
    * @param identity whom it will speak for, where backends are told that
    */
   take(taker: Taker, spent: ReadonlySet<Backend>, fresh: boolean, identity?: Identity): Request {
-    const order = this.#order(spent);
+    const order = this.#order.of(this.backends, spent, this.around.now());
     const attempt = new Attempt(this, taker, order, fresh, identity);
-    attempt.advance(order.length === 0 ? this.#whyNobody(spent) : "");
+    attempt.advance(order.length === 0 ? whyNobody(this.backends, spent) : "");
     if (!attempt.over) this.#attempts.add(attempt);
     return attempt;
   }
@@ -155,6 +161,7 @@ export class Pool {
   forget(connection: Connection): void {
     if (!this.#all.delete(connection)) return;
     connection.backend.connections--;
+    if (connection.handshaken) connection.backend.working--;
     const idle = this.#idle.get(connection.backend) ?? [];
     const at = idle.indexOf(connection);
     if (at !== -1) idle.splice(at, 1);
@@ -230,8 +237,10 @@ export class Pool {
   drain(name?: string): boolean {
     if (name !== undefined) {
       const drained = this.#targets.setDrained(name, true);
-      for (const backend of drained ?? []) this.#leaveIdle(backend);
-      return drained !== undefined;
+      if (drained === undefined) return false;
+      for (const backend of drained) this.#leaveIdle(backend);
+      this.#tell("info", "backend drained", { backend: name });
+      return true;
     }
     this.#draining = true;
     this.#health.stop();
@@ -241,7 +250,9 @@ export class Pool {
 
   /** Takes back `drain` of one backend. @returns false where there is no such backend */
   enable(name: string): boolean {
-    return this.#targets.setDrained(name, false) !== undefined;
+    if (this.#targets.setDrained(name, false) === undefined) return false;
+    this.#tell("info", "backend enabled", { backend: name });
+    return true;
   }
 
   /**
@@ -252,8 +263,12 @@ export class Pool {
     const { backend } = connection;
     this.#health.question(backend);
     if (backend.circuit.state === "closed" && !backend.circuit.doubtful) return;
-    if (!this.backends.some((other) => other !== backend && other.well)) return;
+    if (!this.#another(backend)) return;
     connection.fail("closed", "a command is not answered, and nobody is greeted any more");
+  }
+
+  #another(backend: Backend): boolean {
+    return this.backends.some((other) => other !== backend && other.well);
   }
 
   #left(backend: Backend): void {
@@ -269,37 +284,6 @@ export class Pool {
   #leave(connection: Connection): void {
     this.forget(connection);
     connection.quit();
-  }
-
-  /** The backends in the order to try; only the first of them has its turn with this. */
-  #order(spent: ReadonlySet<Backend>): readonly Backend[] {
-    const { backends } = this;
-    const usable = backends.filter((backend) => backend.usable && !spent.has(backend));
-    if (usable.length < 2) return usable;
-    const ranked = usable.toSorted((a, b) => a.rank - b.rank);
-    const first = ranked.filter(({ rank }) => rank === ranked[0]!.rank);
-    return [...this.#balance.order(this.#candidates(first)), ...ranked.slice(first.length)];
-  }
-
-  /** The addresses of one name share its weight. */
-  #candidates(backends: readonly Backend[]) {
-    const now = this.around.now();
-    return backends.map((each) => {
-      const { address, circuit, connections } = each;
-      const addresses = backends.filter((other) => other.address === address).length;
-      const busy = connections - (this.#idle.get(each)?.length ?? 0);
-      return { each, weight: address.weight * circuit.share(now) / addresses, busy };
-    });
-  }
-
-  #whyNobody(spent: ReadonlySet<Backend>): string {
-    const { backends } = this;
-    if (backends.length === 0) return "no backend's name can be looked up";
-    const down = backends.find(({ circuit, drained }) => !drained && circuit.state !== "closed");
-    if (down !== undefined && !backends.some(({ usable }) => usable)) {
-      return `all backends are down: ${down.name}: ${down.circuit.reason}`;
-    }
-    return spent.size === 0 ? "all backends are drained" : "no backend is left to try";
   }
 
   #ended(connection: Connection, now: number): boolean {

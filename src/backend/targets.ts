@@ -85,7 +85,7 @@ export class Targets {
     else this.#waiting.push(done);
   }
 
-  /** Sets whether a backend is drained, by its name as the operator wrote it; false: there is none. */
+  /** Sets whether a backend is drained, by its name as the operator wrote it; undefined where there is none. */
   setDrained(name: string, drained: boolean): readonly Backend[] | undefined {
     const places = this.#places.filter(({ address }) => address.name === name);
     for (const place of places) {

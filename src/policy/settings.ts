@@ -233,7 +233,7 @@ export const DEFAULTS: Omit<Settings, "hostname" | "listen" | "backends"> = {
     failures: 3,
     successes: 1,
     pause: 1_000,
-    longestPause: 60_000,
+    longestPause: 30_000,
     slowStart: 30_000,
     hedge: 1_000,
   },

@@ -48,7 +48,7 @@ export interface SceneOptions {
   readonly limits?: Partial<Limits> | undefined;
   readonly times?: Partial<BackendTimes> | undefined;
   readonly reuse?: Partial<Reuse> | undefined;
-  /** Backends are looked at, and dialled beside others, only where `interval`, `pause` or `hedge` says so. */
+  /** Backends are looked at, and dialled beside others, only where this says so. */
   readonly health?: Partial<Health> | undefined;
   readonly balance?: Settings["balance"] | undefined;
   readonly bareLineFeeds?: Settings["bareLineFeeds"] | undefined;
@@ -92,6 +92,9 @@ export const EXTENSIONS: readonly string[] = [
   "DSN",
   "CHUNKING",
 ];
+
+/** Every connection is there since a client wanted something. */
+const QUIET = { interval: Infinity, timeout: Infinity, pause: Infinity, hedge: Infinity };
 
 /** Milliseconds between two looks at the clock, as in the program … */
 const TICK = 500;
@@ -175,13 +178,7 @@ export class Scene {
       const pool = new Pool(addresses, around, {
         reuse: { ...DEFAULTS.reuse, ...options.reuse },
         balance: options.balance ?? DEFAULTS.balance,
-        health: {
-          ...DEFAULTS.health,
-          interval: Infinity,
-          pause: Infinity,
-          hedge: Infinity,
-          ...options.health,
-        },
+        health: { ...DEFAULTS.health, ...QUIET, ...options.health },
         random: () => 0,
         tell: (level, event, fields) => void this.log.push({ level, event, fields: visibleFields(fields) }),
       });

@@ -73,6 +73,8 @@ export class Theatre {
         Object.entries(settings.pools).map(([name, backends]) => [name, backends.map(({ name }) => name)]),
       ),
       routes: settings.routes,
+      // Looks would be connections that no line of the transcript has brought about.
+      health: undefined,
       tls: options.tls ?? settings.tls !== undefined,
       effects: this.#effects(),
       asked: (asked) => void this.#asked.push(asked),

@@ -3,6 +3,7 @@
  * (rules 1, 2 and 10 of the data path).
  */
 import { describe, expect } from "bun:test";
+import { DEFAULTS } from "../../src/policy/settings.ts";
 import { dialogue, type DialogueOptions } from "../support/dialogue.ts";
 import { GREETED, leg } from "../support/dialogue_parts.ts";
 
@@ -340,6 +341,7 @@ describe("the envelope repeated is not believed blindly:", () => {
 describe("a backend that falls silent in the envelope, and greets nobody any more,", () => {
   const SILENT: DialogueOptions = {
     ...AB,
+    health: { ...DEFAULTS.health, interval: Infinity },
     events: {
       "a greets nobody from now on": (scene) => {
         const { onDial } = scene;

@@ -140,30 +140,36 @@ describe("a backend that is sick", () => {
     expect(scene.to("a")[0]!.heard.endsWith("QUIT\r\n")).toBe(true);
   });
 
-  test("is not called so for what it does to a client it has greeted: closing, and 421", () => {
-    const scene = new PoolScene(["a:25"]);
+  test("is not called so for what it does to a client it has greeted: closing, 421, and nonsense", () => {
+    const scene = new PoolScene(AB);
+    const deeds = ["421 4.3.2 go\r\n", "550 no <\n> such\r\n", "354 what?\r\n", "250 and so on\r\n"];
     for (let i = 0; i < 10; i++) {
-      const client = scene.want([], true);
+      const client = scene.want([scene.backend("b")], true);
       const { wire } = scene.dials.at(-1)!;
-      if (i % 2 === 0) wire!.reset();
-      else wire!.send(latin1("421 4.3.2 go\r\n"));
+      const deed = deeds[i % 5];
+      if (deed === undefined) wire!.reset();
+      else wire!.send(latin1(deed));
       scene.events.settle();
       expect(client.lost).toBe(true);
     }
     expect(scene.backend("a").well).toBe(true);
   });
 
-  test("is called so for commands that are never answered, though it greets", async () => {
-    const scene = new PoolScene(["a:25"]);
-    scene.is("a", "mute");
-    for (let i = 0; i < 3; i++) {
-      const { connection } = scene.want([], true);
-      connection!.send("mail", "MAIL FROM:<>");
-      connection!.flush();
-      await scene.pass(310_000, 5000);
-    }
-    expect(scene.log.find((line) => line.startsWith("backend circuit open"))).toContain("no reply in time");
-  });
+  for (const alone of [false, true]) {
+    const what = alone ? "stays in use where it is the only one" : "is put out while another is well";
+    test(`by commands that are never answered, though it greets, ${what}`, async () => {
+      const scene = new PoolScene(alone ? ["a:25"] : AB);
+      scene.is("a", "mute");
+      for (let i = 0; i < 4; i++) {
+        const { connection } = scene.want(alone ? [] : [scene.backend("b")], true);
+        connection?.send("mail", "MAIL FROM:<>");
+        connection?.flush();
+        await scene.pass(310_000, 5000);
+      }
+      const opened = scene.log.find((line) => line.startsWith("backend circuit open"));
+      expect(opened).toBe(alone ? undefined : "backend circuit open: a:25: no reply in time");
+    });
+  }
 });
 
 test("a command that takes long at a backend that greets is waited for, with a look now and then", async () => {
@@ -177,6 +183,51 @@ test("a command that takes long at a backend that greets is waited for, with a l
   expect(scene.backend("a").well).toBe(true);
   expect(scene.to("a").length).toBeGreaterThan(1);
   expect(scene.to("a").length).toBeLessThanOrEqual(13);
+});
+
+describe("a backend that takes no more connections", () => {
+  test("while it works on those it has is asked last, and not put out", async () => {
+    const scene = new PoolScene(AB);
+    const [one, two] = [scene.want([scene.backend("b")]), scene.want([scene.backend("b")])];
+    scene.is("a", "busy");
+    for (let i = 0; i < 10; i++) {
+      expect(scene.want([scene.backend("b")], true).reason).toContain("421 4.7.0 too many");
+      expect(scene.want().host).toBe("b");
+      await scene.pass(1000);
+    }
+    expect(scene.backend("a").standing).toBe("up");
+    for (const { connection } of [one, two]) scene.pool.release(connection!);
+    expect(scene.want([scene.backend("b")]).host).toBe("a");
+    scene.is("a", "well");
+    await scene.pass(2000);
+    expect(scene.backend("a").well).toBe(true);
+  });
+
+  test("and has none is put out like any other", async () => {
+    const scene = new PoolScene(AB);
+    const kept = scene.want([scene.backend("b")]);
+    scene.pool.discard(kept.connection!);
+    scene.is("a", "busy");
+    scene.want([scene.backend("b")], true);
+    await scene.pass(5000);
+    expect(scene.backend("a").standing).toBe("down");
+  });
+
+  test("the count of what works is right however connections end", async () => {
+    const scene = new PoolScene(["a:25"]);
+    scene.pool.discard(scene.want([], true).connection!);
+    scene.pool.release(scene.want([], true).connection!);
+    scene.dials.at(-1)!.wire!.reset();
+    scene.events.settle();
+    scene.pool.retire(scene.want([], true).connection!);
+    scene.want([], true);
+    scene.dials.at(-1)!.wire!.reset();
+    scene.events.settle();
+    scene.is("a", "unreachable");
+    scene.want([], true).request!.cancel();
+    await scene.pass(500);
+    expect([scene.backend("a").connections, scene.backend("a").working]).toEqual([0, 0]);
+  });
 });
 
 describe("backups", () => {

@@ -143,6 +143,15 @@ describe("of several dials", () => {
     expect(scene.pool.backends.map(({ connections }) => connections)).toEqual([0, 0]);
   });
 
+  test("none is made to who was drained or put out since", async () => {
+    const scene = new PoolScene(["a:25", "b:25", "c:25"]);
+    scene.is("a", "silent");
+    const client = scene.want();
+    scene.pool.drain("b:25");
+    await scene.pass(1100);
+    expect([client.host, scene.to("b").length]).toEqual(["c", 0]);
+  });
+
   test("a backup is not dialled for a second's wait", async () => {
     const scene = new PoolScene(["a:25", "b:25?backup"]);
     scene.is("a", 3000);

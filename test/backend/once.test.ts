@@ -4,6 +4,7 @@
  */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { DEFAULTS } from "../../src/policy/settings.ts";
 import { Receiver } from "../../src/testing/receiver.ts";
 import { Scene } from "../../src/testing/scene.ts";
 
@@ -51,7 +52,7 @@ test("a message is sent to its end once, and to one backend", async () => {
       const [a, b] = [new Faulty(), new Faulty()];
       const scene = new Scene({
         backends: ["a", "b"],
-        health: { pause: 1000, hedge: 1000, interval: 10_000 },
+        health: { ...DEFAULTS.health, interval: 10_000 },
         limits: { commandTime: Infinity },
         empty: true,
       });

@@ -35,6 +35,16 @@ describe("check shows", () => {
     );
   });
 
+  test("backends with what is not their default", () => {
+    const { settings } = definePolicy({
+      hostname: "mx.example",
+      listen: ["127.0.0.1:25"],
+      backends: ["a.example:25?weight=3&backup", { address: "b.example:25", weight: 2 }, "unix:/run/c"],
+    });
+    const shown = report(settings).find((line) => line.startsWith("  backends"));
+    expect(shown).toContain("a.example:25 (weight=3, backup), b.example:25 (weight=2), unix:/run/c");
+  });
+
   test("units, and what a number is for where its name does not say so", () => {
     const shown = lines([]).map((line) => line.trim().replace(/ +/, " "));
     for (

@@ -18,9 +18,12 @@ import { promisesSettle } from "../../src/testing/timers.ts";
 
 /**
  * How a backend is: `silent` takes connections and never greets (a stopped process), `unreachable` does not even take
- * them, a number greets after so many milliseconds, `mute` answers EHLO and nothing after it.
+ * them, a number greets after so many milliseconds, `mute` answers EHLO and nothing after it,
+ * `busy` greets with 421.
  */
-export type Condition = "well" | "refuses" | "silent" | "unreachable" | "torn" | "mute" | number;
+export type Condition = "well" | "refuses" | "silent" | "unreachable" | "torn" | "mute" | "busy" | number;
+
+const GREETINGS: Readonly<Record<string, string>> = { torn: "220 he", busy: "421 4.7.0 too many\r\n" };
 
 /** One connection that a backend was asked for. */
 export interface Dialled {
@@ -173,7 +176,7 @@ export class PoolScene {
     if (condition === "refuses") return dial.refuse();
     const wire = dialled.wire = dial.open();
     wire.onWritten = (bytes) => this.#answer(dialled, wire, latin1Text(bytes));
-    const greet = () => wire.send(latin1(condition === "torn" ? "220 he" : "220 here\r\n"));
+    const greet = () => wire.send(latin1(GREETINGS[String(condition)] ?? "220 here\r\n"));
     if (condition === "torn") wire.onWritten = () => {};
     if (typeof condition === "number") this.#later.push({ at: this.now + condition, work: greet });
     else if (condition !== "silent") greet();
