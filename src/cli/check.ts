@@ -104,6 +104,7 @@ function places(settings: Settings): string[] {
     line("listen", listen.map(({ name }) => name).join(", ")),
     line("backends", backends.map(({ name }) => name).join(", ") || `the demo backend (Maildir ${demo})`),
     line("trusted", settings.trusted.join(", ") || "nobody (no PROXY header and no XCLIENT is taken)"),
+    line("proxyUnknown", settings.proxyUnknown),
     line("tls", tls === undefined ? "off" : `${tls.cert} (key hidden)`),
     line("dial", `at ${dial}`),
     line("bareLineFeeds", bareLineFeeds),
