@@ -79,7 +79,8 @@ class Porter {
   }
 
   receive(session: ConnectFacts, io: ConnectIo): Opinion | Promise<Opinion> {
-    if (this.#isExempt(session)) return undefined;
+    // Nobody has heard whether such a client keeps quiet, so it must not pass as one that does.
+    if (io.greeted || this.#isExempt(session)) return undefined;
     const known = this.#memory.knows(session.client.host, io);
     return known === true ? undefined : this.#hold(known, session, io);
   }

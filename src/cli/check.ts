@@ -106,6 +106,7 @@ function places(settings: Settings): string[] {
     line("hostname", hostname),
     line("listen", listen.map(listenText).join(", ")),
     line("trusted", trusted.join(", ") || "nobody (no PROXY header and no XCLIENT is taken)"),
+    line("proxyUnknown", settings.proxyUnknown),
     line("backends", backends.map(backendShown).join(", ") || `the demo backend (Maildir ${demo})`),
     ...poolAndRouteLines(settings).map(([name, says]) => line(name, says)),
     line("balance", balance),

@@ -41,7 +41,7 @@ function between(settings: Settings): string[] {
   for (const address of elements(listen)) {
     if (address?.proxy !== "required") continue;
     const takes = `listen: ${address.name} takes PROXY headers from trusted hosts only, and`;
-    if ("path" in address.endpoint) {
+    if ("path" in (address.endpoint ?? {})) {
       mistakes.push(`${takes} the other end of a unix socket has no address; listen on 127.0.0.1 or [::1]`);
     } else if (elements(trusted).length === 0) {
       mistakes.push(`${takes} there are none; set trusted (SALLYPORT_TRUSTED)`);

@@ -236,6 +236,11 @@ export interface Io {
 /** What a handler at `connect` can do besides. */
 export interface ConnectIo extends Io {
   /**
+   * It is too late to listen: the trusted host that speaks for the client was greeted long ago (XCLIENT). What `silence`
+   * says is then no merit of the client's.
+   */
+  readonly greeted: boolean;
+  /**
    * Lets the client wait for its greeting, which does not count as the handler's time, and listens.
    * @param ms up to 60,000
    * @param teaser a first line of the greeting that is sent at once (`220-…`); printable ASCII

@@ -191,10 +191,10 @@ function domains(given: string | undefined, note: Note): string[] | undefined {
 }
 
 function networks(given: string | undefined, note: Note): string[] {
-  return words(given).filter((text) => {
-    if (readNetwork(text) !== undefined) return true;
+  return words(given).map((text) => {
+    if (readNetwork(text) !== undefined) return text;
     note("SALLYPORT_TRUSTED", text, `${NETWORK_FORMS}; several with commas`);
-    return false;
+    return "127.0.0.1";
   });
 }
 

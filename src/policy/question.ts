@@ -167,6 +167,10 @@ export class Question extends PluginIo implements ConnectIo, Open {
     return abort.signal;
   }
 
+  get greeted(): boolean {
+    return this.#hearing.dossier.ears.greeted;
+  }
+
   get silence(): ConnectIo["silence"] {
     return (ms, teaser) => this.#silence(ms, teaser);
   }

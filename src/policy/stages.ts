@@ -53,7 +53,7 @@ export interface HeloFacts extends ConnectFacts {
 
 /** Known once MAIL was given. */
 export interface MailFacts extends HeloFacts {
-  /** Who the client has authenticated as. */
+  /** Who the client has authenticated as, one character per byte. */
   readonly user: string | undefined;
   /** Its strings hold one character per byte. */
   readonly reversePath: Path;

@@ -48,6 +48,8 @@ export class Preface implements WireOwner {
   /** What has come while it is open whether a header begins. */
   #first = NOTHING;
   #isHeader: boolean;
+  /** TLS has begun. */
+  #securing = false;
   #over = false;
   #stop = (): void => {};
 
@@ -72,6 +74,8 @@ export class Preface implements WireOwner {
   data(bytes: Uint8Array): void {
     if (this.#over) return;
     if (this.#isHeader) return this.#read(bytes);
+    // Whoever is not to be believed is not listened to, however early it comes.
+    if (this.#beginning.header === "off") return this.#begin(undefined, bytes);
     const all = this.#first.length === 0 ? bytes : Buffer.concat([this.#first, bytes]);
     const begins = headerBegins(all);
     if (begins === "no") return this.#begin(undefined, all);
@@ -112,8 +116,11 @@ export class Preface implements WireOwner {
   }
 
   #begin(header: ProxyHeader | undefined, early: Uint8Array): void {
+    // What is due at the end of this call may come behind the first octets.
+    if (this.#securing) return;
     const { tls, wait, handshakeTime } = this.#beginning;
     if (tls === undefined) return this.#settle(() => this.#owner.began(header, early));
+    this.#securing = true;
     this.#stop();
     this.#stop = wait(handshakeTime, () => this.abort());
     // Not slice(): a Buffer's copies nothing, and the octets are void after this call.

@@ -2,7 +2,7 @@
 // Sallyport behind HAProxy (PROXY v1 and v2, TLS ended there) and behind nginx's mail proxy (XCLIENT, PROXY), as a
 // process with a shipped policy: whom it takes for its client, in the log and in the Received field.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -16,6 +16,9 @@ import { type Nsd, nsdMissing, startNsd, zoneHead } from "../support/live_nsd.ts
 import { type Receiver, sinkReceiver } from "../support/live_receivers.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+// Not .bin/deno: that is a program of Node's which starts it, and ends without it.
+const OWN_DENO = join(ROOT, "node_modules/deno/deno");
+const DENO = existsSync(OWN_DENO) ? OWN_DENO : "deno";
 const missing = haproxyMissing() ?? nginxMissing() ?? nsdMissing() ??
   (findProgram("smtp-sink") === undefined ? "Debian package postfix is not installed" : undefined);
 const note = missing === undefined ? "" : ` [skipped: ${missing}]`;
@@ -38,7 +41,16 @@ const PORTS = [
   "doorTold",
   "xclient",
 ] as const;
-const MORE = ["nginxProxy", "nginxDoor", "untrusted", "stranger", "v1only"] as const;
+const MORE = [
+  "nginxProxy",
+  "nginxDoor",
+  "untrusted",
+  "stranger",
+  "v1only",
+  "passTls",
+  "deno",
+  "viaDeno",
+] as const;
 
 type Line = Record<string, unknown> & { readonly event: string };
 
@@ -49,15 +61,20 @@ describe.skipIf(missing !== undefined)(`behind other proxies${note}`, () => {
   let nsd: Nsd,
     sink: Receiver,
     pass: Daemon,
+    onDeno: Daemon,
     door: Daemon,
     untrusting: Daemon,
     haproxy: Daemon,
     nginx: Daemon;
 
   /** Starts `serve POLICY`; it is up when it says so. */
-  async function sallyport(policy: string, variables: Record<string, string>): Promise<Daemon> {
+  async function sallyport(
+    policy: string,
+    variables: Record<string, string>,
+    runtime: readonly string[] = [process.execPath],
+  ): Promise<Daemon> {
     const program = [
-      process.execPath,
+      ...runtime,
       join(ROOT, "src/main.ts"),
       "serve",
       join(ROOT, `policies/${policy}.ts`),
@@ -76,11 +93,21 @@ describe.skipIf(missing !== undefined)(`behind other proxies${note}`, () => {
     for (const name of [...PORTS, ...MORE]) port[name] = await serverPort();
     [nsd, sink] = await Promise.all([startNsd({ zones: ZONES }), sinkReceiver(folder)]);
     const trusted = { SALLYPORT_TRUSTED: "127.0.0.1" };
-    [pass, door, untrusting] = await Promise.all([
+    writeFileSync(join(folder, "cert.pem"), identity.cert);
+    writeFileSync(join(folder, "key.pem"), identity.key);
+    [pass, onDeno, door, untrusting] = await Promise.all([
       sallyport("pass", {
         ...trusted,
-        SALLYPORT_LISTEN: `127.0.0.1:${port.pass},proxy://127.0.0.1:${port.passProxy}`,
+        SALLYPORT_LISTEN:
+          `127.0.0.1:${port.pass},proxy://127.0.0.1:${port.passProxy},tls://127.0.0.1:${port.passTls}`,
+        SALLYPORT_TLS_CERT: join(folder, "cert.pem"),
+        SALLYPORT_TLS_KEY: join(folder, "key.pem"),
       }),
+      sallyport(
+        "pass",
+        { ...trusted, SALLYPORT_LISTEN: `proxy://127.0.0.1:${port.deno}` },
+        [DENO, "run", "-A"],
+      ),
       sallyport("front_door", {
         ...trusted,
         SALLYPORT_LISTEN: `127.0.0.1:${port.door}`,
@@ -105,6 +132,7 @@ describe.skipIf(missing !== undefined)(`behind other proxies${note}`, () => {
           send: tls,
           target: port.passProxy,
         },
+        { name: "deno", port: port.viaDeno, send: "send-proxy-v2", target: port.deno },
         { name: "told", port: port.told, bind: "accept-proxy", send: "send-proxy-v2", target: port.pass },
         {
           name: "doorTold",
@@ -137,7 +165,7 @@ describe.skipIf(missing !== undefined)(`behind other proxies${note}`, () => {
   afterAll(async () => {
     // nginx takes its worker with it only where it is asked to end.
     await Promise.all([haproxy?.stop(), nginx?.stop("SIGTERM")]);
-    await Promise.all([pass, door, untrusting].map((each) => each?.stop("SIGTERM")));
+    await Promise.all([pass, onDeno, door, untrusting].map((each) => each?.stop("SIGTERM")));
     await Promise.all([nsd?.stop(), sink?.stop()]);
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });
@@ -148,16 +176,20 @@ describe.skipIf(missing !== undefined)(`behind other proxies${note}`, () => {
   }
 
   /** Delivers a message; its Received field as the receiver has it, and its line in the log. */
-  async function deliver(raw: RawClient, token: string): Promise<{ trace: string; line: Line }> {
+  async function deliver(
+    raw: RawClient,
+    token: string,
+    proxy: Daemon = pass,
+  ): Promise<{ ehlo: string; trace: string; line: Line }> {
     await raw.expect("220", 10_000);
-    await raw.command("EHLO client.example", "250");
+    const ehlo = (await raw.command("EHLO client.example", "250")).raw;
     await raw.command(`MAIL FROM:<${token}@sender.live>`, "250");
     await raw.command("RCPT TO:<you@example.org>", "250");
     await raw.command("DATA", "354");
     await raw.write(`Subject: ${token}\r\n\r\nhello\r\n.\r\n`);
     await raw.expect("250");
     await raw.quit();
-    const found = () => lines(pass, "transaction").find(({ from }) => String(from).startsWith(token));
+    const found = () => lines(proxy, "transaction").find(({ from }) => String(from).startsWith(token));
     expect(await eventually(() => Promise.resolve(found() !== undefined), 5000)).toBe(true);
     const [stored = ""] = sink.stored(token).map(String);
     // The receiver's own field stands before it.
@@ -165,7 +197,7 @@ describe.skipIf(missing !== undefined)(`behind other proxies${note}`, () => {
       field.includes("by mx.live.example (Sallyport)")
     );
     expect(fields.length).toBe(1);
-    return { trace: fields[0]!, line: found()! };
+    return { ehlo, trace: fields[0]!, line: found()! };
   }
 
   test.each([["v1", 41], ["v1only", 42], ["v2", 43], ["xclient", 44], ["nginxProxy", 45]] as const)(
@@ -181,10 +213,27 @@ describe.skipIf(missing !== undefined)(`behind other proxies${note}`, () => {
     },
   );
 
+  test("the same on Deno", async () => {
+    const raw = await RawClient.connect(port.viaDeno, "127.0.0.51");
+    const { trace, line } = await deliver(raw, "deno-token", onDeno);
+    expect(trace).toContain("from client.example ([127.0.0.51])");
+    expect(line).toMatchObject({ client: "127.0.0.51", via: "127.0.0.1" });
+  });
+
+  test("a client that comes by itself to a listener with implicit TLS, where others are trusted", async () => {
+    const raw = await RawClient.connect(port.passTls, "127.0.0.52");
+    await raw.startTls();
+    const { trace, line } = await deliver(raw, "itself-token");
+    expect(trace).toContain("from client.example ([127.0.0.52])");
+    expect(trace).toContain(" with ESMTPS id ");
+    expect([line["client"], line["via"]]).toEqual(["127.0.0.52", undefined]);
+  });
+
   test("HAProxy that has ended the client's TLS: the mail came by ESMTPS, and no STARTTLS is offered", async () => {
     const raw = await RawClient.connect(port.tls, "127.0.0.46");
     await raw.startTls();
-    const { trace, line } = await deliver(raw, "tls-token");
+    const { ehlo, trace, line } = await deliver(raw, "tls-token");
+    expect(ehlo).not.toContain("STARTTLS");
     expect(trace).toContain("from client.example ([127.0.0.46])");
     expect(trace).toMatch(/\(TLSv1\.3 TLS_[A-Z0-9_]+\)/);
     expect(trace).toContain(" with ESMTPS id ");

@@ -33,6 +33,8 @@ function named(name: string): Plugin {
   return { name, onError: "pass" };
 }
 
+const LISTEN = { name: "x", endpoint: { host: "127.0.0.1", port: 25 }, implicitTls: false };
+
 describe("a mistake is named with what was given and what is allowed:", () => {
   const rows: readonly (readonly [settings: object, ...starts: string[]])[] = [
     [{ hostname: "" }, 'hostname: "" was given; allowed is a domain name'],
@@ -45,6 +47,24 @@ describe("a mistake is named with what was given and what is allowed:", () => {
     [{ listen: [{ name: "x", endpoint: { host: "1.2.3.4" }, implicitTls: false }] }, "listen[0]: {"],
     [{ listen: [null] }, "listen[0]: null was given"],
     [{ listen: ["tls://127.0.0.1:465"] }, "listen: tls://127.0.0.1:465 needs a certificate"],
+    [
+      { listen: ["proxy://127.0.0.1:25"] },
+      "listen: proxy://127.0.0.1:25 takes PROXY headers from trusted hosts",
+    ],
+    [
+      { listen: ["proxy://unix:/run/smtp"], trusted: ["10.0.0.5"] },
+      "listen: proxy://unix:/run/smtp takes PROXY",
+    ],
+    [
+      { listen: [{ name: "x", endpoint: null, implicitTls: false, proxy: "required" }] },
+      "listen[0]: {",
+      "listen:",
+    ],
+    [{ listen: [{ ...LISTEN, proxy: "maybe" }] }, "listen[0]: {"],
+    [{ trusted: "10.0.0.5" }, 'trusted: "10.0.0.5" was given; allowed is an array'],
+    [{ trusted: ["10.0.0.5", "10.0.0.0/33"] }, 'trusted[1]: "10.0.0.0/33" was given; allowed is an address'],
+    [{ trusted: ["haproxy.example"] }, 'trusted[0]: "haproxy.example" was given; allowed is an address'],
+    [{ proxyUnknown: true }, "proxyUnknown: true was given; allowed is one of take, refuse"],
     [{ backends: ["127.0.0.1:0"] }, 'backends[0]: "127.0.0.1:0" was given'],
     [{ backends: ["fd:3"] }, 'backends[0]: "fd:3" was given'],
     [{ backends: "127.0.0.1:25" }, 'backends: "127.0.0.1:25" was given; allowed is an array'],
@@ -148,7 +168,16 @@ describe("what is taken:", () => {
     const { listen, backends } = definePolicy({
       ...GOOD,
       tls: FILES,
-      listen: ["tls://0.0.0.0:465", "[::1]:25", "*:25", "unix:/run/smtp", "fd:3"],
+      trusted: ["10.0.0.5"],
+      listen: [
+        "tls://0.0.0.0:465",
+        "[::1]:25",
+        "*:25",
+        "unix:/run/smtp",
+        "fd:3",
+        "proxy://[::1]:26",
+        "proxy+tls://[::1]:466",
+      ],
       backends: ["mail.example:25", "unix:/run/backend"],
     }).settings;
     expect(listen).toEqual([
@@ -157,6 +186,18 @@ describe("what is taken:", () => {
       { name: "*:25", endpoint: { host: "0.0.0.0", port: 25 }, implicitTls: false },
       { name: "unix:/run/smtp", endpoint: { path: "/run/smtp" }, implicitTls: false },
       { name: "fd:3", endpoint: { fd: 3 }, implicitTls: false },
+      {
+        name: "proxy://[::1]:26",
+        endpoint: { host: "::1", port: 26 },
+        implicitTls: false,
+        proxy: "required",
+      },
+      {
+        name: "proxy+tls://[::1]:466",
+        endpoint: { host: "::1", port: 466 },
+        implicitTls: true,
+        proxy: "required",
+      },
     ]);
     expect(backends).toEqual([
       { name: "mail.example:25", endpoint: { host: "mail.example", port: 25 }, ...BACKEND_DEFAULTS },

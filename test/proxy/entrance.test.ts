@@ -1,7 +1,7 @@
 /** The entrance: TLS behind a header, how many may wait there, whom they count for, and the way out. */
 import { describe, expect, test } from "bun:test";
 import { proxyLocal, proxyV1, proxyV2 } from "../../src/net/proxy_protocol.ts";
-import { latin1Text } from "../../src/smtp/reply.ts";
+import { latin1, latin1Text } from "../../src/smtp/reply.ts";
 import { tlsSettings } from "../../src/policy/tls_settings.ts";
 import { definePlugin } from "../../src/policy/plugin.ts";
 import { atDoor, CLIENT, type Door, GREETING, HOST, STRANGER } from "../support/door.ts";
@@ -87,6 +87,42 @@ describe("implicit TLS behind a header", () => {
       const other = await door.call(STRANGER);
       // Sent before the proxy has read anything.
       expect([await other.say(octets(header(), EHLO)), other.wire.over]).toEqual(["", true]);
+    }),
+  );
+  test(
+    "begins once, however soon the first octets come",
+    atDoor({ listen: "tls://192.0.2.25:465" }, async (door) => {
+      for (const host of [STRANGER, HOST]) {
+        const wire = door.network.call(host)!;
+        let begun = 0;
+        const secure = wire.secure.bind(wire);
+        wire.secure = (...given) => (begun++, secure(...given));
+        wire.send(latin1(HELLO));
+        // Before anything that waits for the end of the call.
+        door.network.events.settle();
+        expect([begun, latin1Text(wire.early)]).toEqual([1, HELLO]);
+        await door.pass(1000);
+        expect(begun).toBe(1);
+      }
+    }),
+  );
+  test(
+    "of a stranger: a header that comes before anything else is not even read",
+    atDoor({ listen: "tls://192.0.2.25:465" }, async (door) => {
+      for (
+        const words of [header(), proxyV2({ source: { host: HOST, port: 1 }, destination: DESTINATION })]
+      ) {
+        const wire = door.network.call(STRANGER)!;
+        wire.send(words.slice());
+        door.network.events.settle();
+        expect(wire.early).toEqual(words);
+        await door.rest();
+        wire.shake({ version: "TLSv1.3", cipher: "c", serverName: undefined });
+        await door.rest();
+        wire.reset();
+        await door.rest();
+      }
+      expect(door.told("session", "client", "via")).toEqual(Array(2).fill(`${STRANGER} undefined`));
     }),
   );
   test(

@@ -1,5 +1,6 @@
 /** XCLIENT: who is believed, what changes with the client, and that nothing of the one before is left. */
 import { describe, expect, test } from "bun:test";
+import { earlyTalker } from "../../plugins/early_talker/mod.ts";
 import { rateLimit } from "../../plugins/rate_limit/mod.ts";
 import { relayGate } from "../../plugins/relay_gate/mod.ts";
 import { addHeader, commit, found } from "../../src/policy/action.ts";
@@ -400,6 +401,37 @@ describe("the named client is judged as if it had come itself:", () => {
     await scene.rest();
     expect([heard, known[0]!.conduct.spokeEarly]).toEqual([[true], false]);
   });
+});
+
+test("early-talker does not take it for one that has kept quiet", async () => {
+  const store = memoryStore({ now: () => 1_000_000 });
+  const scene = new Scene({
+    trusted: ["203.0.113.7"],
+    plugins: [earlyTalker()],
+    effects: { store, local: store, now: () => 1_000_000 },
+    dial: "rcpt",
+  });
+  for (
+    const line of ["XCLIENT ADDR=192.0.2.1", "EHLO x", "MAIL FROM:<a@x.example>", "RCPT TO:<b@y.example>"]
+  ) {
+    scene.send(`${line}\r\n`);
+    await scene.rest();
+  }
+  for (const reply of ["250 Ok", "250 Ok"]) {
+    scene.connections[0]!.send(`${reply}\r\n`);
+    await scene.rest();
+  }
+  scene.send("DATA\r\n");
+  scene.connections[0]!.send("354 Ok\r\n");
+  await scene.rest();
+  scene.send(".\r\n");
+  scene.connections[0]!.send("250 Kept\r\n");
+  await scene.rest();
+  expect(scene.take()).toMatch(/\r\n250 Kept\r\n$/);
+  // By itself it is a stranger, and made to wait.
+  expect(scene.call("192.0.2.1").heard).toBe("");
+  await scene.rest();
+  expect(scene.take()).toMatch(/^220-/);
 });
 
 describe("what belongs to the one before does not stick to the client:", () => {
