@@ -7,6 +7,7 @@ import type { X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { codedError } from "./address.ts";
 import { requireIdentity } from "./tls.ts";
+import { tlsFault } from "./tls_fault.ts";
 import { type Bundle, CertificateNames } from "./tls_names.ts";
 import { chainFault, peerFacts } from "./tls_peer.ts";
 import type { TlsIdentity, TlsPeer, TlsService } from "./wire.ts";
@@ -74,6 +75,12 @@ export class ServerTls {
       return codedError("ECERT", `Cannot let the client in: ${fault ?? "it showed no certificate"}`);
     }
     return certificate && peerFacts(certificate, fault === undefined, fault);
+  }
+
+  /** What broke the handshake, in words; behind it a client that breaks off is nothing but that. */
+  fault(cause: Error, shaken: boolean): Error {
+    if (shaken) return cause;
+    return tlsFault("server", "the client", cause);
   }
 
   #fault(certificate: X509Certificate, chainError: unknown): string | undefined {

@@ -228,15 +228,19 @@ function suite(network: Network, notMeant: boolean): void {
 
   test("required client certificates: only a verified one comes in", async () => {
     const door = await open({ certificates: [a], clientCertificates: "required", clientCa: authority.cert });
+    const said: string[] = [];
     for (const client of [undefined, stranger, expired]) {
       for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
-        const said = await visit(door.address.port, { maxVersion, cert: client?.cert, key: client?.key });
-        expect(said).toContain("failed");
+        const heard = await visit(door.address.port, { maxVersion, cert: client?.cert, key: client?.key });
+        expect(heard).toContain("failed");
         const server = (await door.next()) as Secured;
         await server.told("close");
         expect(server.events).toEqual(["open", expect.stringContaining("close ")] as string[]);
+        said.push(server.error!.message);
       }
     }
+    expect(said[0]).toBe("Cannot speak TLS with the client: it showed no certificate, and one is required");
+    expect(said.filter((line) => !/^Cannot (speak TLS with|let) the client/.test(line))).toEqual([]);
     expect(await visit(door.address.port, { cert: known.cert, key: known.key })).toBe("CN=a.example ec");
     expect(((await door.next()) as Secured).facts?.peer?.verified).toBe(true);
     door.listener.close();
