@@ -1,6 +1,7 @@
 /**
  * What a session leaves in the log: a line for itself, one for each transaction, and what went wrong between.
  */
+import type { TlsFacts, TlsPeer } from "../net/wire.ts";
 import type { Outcome } from "../policy/observation.ts";
 import { type Reply, textOf } from "../smtp/reply.ts";
 import { newReference, visible } from "./journal.ts";
@@ -17,7 +18,7 @@ export function outcomeOf({ code }: Reply): Outcome {
 /** What is known of a session when it is over. */
 export interface SessionEnd {
   readonly helo: string;
-  readonly tls: string | undefined;
+  readonly tls: TlsFacts | undefined;
   /** How often the proxy refused something, and the last time with which words. */
   readonly refusals: number;
   readonly refusal: string | undefined;
@@ -124,7 +125,8 @@ export class SessionRecord {
       id: this.id,
       client: this.client,
       helo: end.helo === "" ? undefined : visible(end.helo),
-      tls: end.tls,
+      tls: end.tls?.version,
+      certificate: end.tls?.peer && certificateText(end.tls.peer),
       transactions: this.#transactions,
       refusals: end.refusals || undefined,
       refusal: end.refusal,
@@ -153,4 +155,10 @@ export class SessionRecord {
     const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     this.#around.log.warn("fault", { id: this.id, cause: text });
   }
+}
+
+/** Whose certificate a client showed, for the log. */
+function certificateText({ subject, fingerprint, verified, error }: TlsPeer): string {
+  const judged = verified ? "verified" : `not verified: ${error ?? "nobody asked"}`;
+  return visible(`${subject}, SHA-256 ${fingerprint}, ${judged}`);
 }

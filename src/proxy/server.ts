@@ -10,7 +10,7 @@ import type { EngineOptions } from "../policy/engine.ts";
 import type { Settings } from "../policy/settings.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { registerFigures } from "./figures.ts";
-import { Counters, type Log, visibleFields } from "./journal.ts";
+import { Counters, type Log, visible, visibleFields } from "./journal.ts";
 import { Offers } from "./offer.ts";
 import { Session } from "./session.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -113,6 +113,8 @@ export class Proxy {
           tls: implicitTls ? this.#tls : undefined,
           handshakeTimeout: this.#settings.limits.handshakeTime,
           accept: (wire) => this.#accept(wire, name, tlsRequired),
+          refused: ({ host }, { message }) =>
+            this.#log.info("no handshake", { client: host, listener: name, error: visible(message) }),
         }),
       );
     }

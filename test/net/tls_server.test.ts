@@ -260,6 +260,38 @@ function suite(network: Network, notMeant: boolean): void {
     }
   });
 
+  test("implicit TLS: a handshake that comes to nothing is told, with whom and why", async () => {
+    const told: string[] = [];
+    let one = () => {};
+    const next = () => new Promise<void>((done) => one = done);
+    const door = await openDoor(network, {
+      tls: { certificates: [a], clientCertificates: "required", clientCa: authority.cert },
+      handshakeTimeout: 200,
+      refused: ({ host }, { message }) => {
+        told.push(`${host}: ${message}`);
+        one();
+      },
+    });
+    for (const text of ["EHLO x\r\n".repeat(20), ""]) {
+      const waited = next();
+      const socket = net.connect(door.address.port, "127.0.0.1");
+      socket.on("error", () => {});
+      if (text !== "") socket.write(text);
+      await waited;
+      socket.destroy();
+    }
+    const waited = next();
+    expect(await visit(door.address.port, { maxVersion: "TLSv1.2" })).toContain("failed");
+    await waited;
+    const client = "127.0.0.1: Cannot speak TLS with the client:";
+    expect(told).toEqual([
+      `${client} what it sends is not TLS`,
+      `${client} no handshake within 200 ms`,
+      `${client} it showed no certificate, and one is required`,
+    ]);
+    door.listener.close();
+  });
+
   test("implicit TLS: the next connection gets the certificate of that moment", async () => {
     let service: TlsService = { certificates: [a] };
     const door = await openDoor(network, { tls: () => service }, () => new Echoing());
