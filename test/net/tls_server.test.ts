@@ -1,6 +1,7 @@
 /** What every network promises of TLS on the server side beyond one certificate: names, early bytes, client certificates. */
 
 import { describe, expect, test } from "bun:test";
+import { spawn, spawnSync } from "node:child_process";
 import { Buffer } from "node:buffer";
 import { X509Certificate } from "node:crypto";
 import net from "node:net";
@@ -10,6 +11,7 @@ import type { Network, TlsFacts, TlsService } from "../../src/net/wire.ts";
 import { makeIdentity } from "../support/certificate.ts";
 import { bytes, type Door, networks, onBun, openDoor, Recorder } from "./support.ts";
 
+const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 const authority = makeIdentity({ names: ["Test CA"], authority: true });
 const a = makeIdentity({ names: ["a.example"] });
 const aRsa = makeIdentity({ names: ["a.example"], key: "rsa" });
@@ -98,6 +100,24 @@ function suite(network: Network, notMeant: boolean): void {
     expect(await visit(door.address.port, { servername: "a.example" })).toBe("CN=a.example ec");
     expect(await visit(door.address.port, rsa)).toBe("CN=a.example rsa");
     expect(await visit(door.address.port, { sigalgs: "rsa_pss_rsae_sha256" })).toBe("CN=a.example rsa");
+    door.listener.close();
+  });
+
+  test.if(!onBun && hasOpenssl)("… also on Deno, to clients that ask for a name", async () => {
+    const door = await open({ certificates: [aRsa, a] });
+    const shown = async (...more: string[]): Promise<string> => {
+      const at = ["s_client", "-connect", `127.0.0.1:${door.address.port}`, "-servername", "a.example"];
+      const client = spawn("openssl", [...at, ...more]);
+      client.stdin.end("Q\n");
+      let output = "";
+      client.stdout.on("data", (chunk) => output += chunk);
+      await new Promise((done) => client.once("close", done));
+      return /Peer signature type: (\S+)/.exec(output)?.[1] ?? output;
+    };
+    expect(await shown("-tls1_3")).toBe("ECDSA");
+    expect(await shown("-tls1_2")).toBe("ECDSA");
+    expect(await shown("-tls1_3", "-sigalgs", "RSA-PSS+SHA256")).toBe("RSA-PSS");
+    expect(await shown("-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256")).toMatch(/^RSA/);
     door.listener.close();
   });
 
