@@ -116,7 +116,7 @@ export {
 export { utf8Text } from "./policy/utf8_text.ts";
 export { within } from "./policy/within.ts";
 export { accept, defer, delay, disconnect, type Refusal, reject, type Verdict } from "./policy/verdict.ts";
-export type { Address, Endpoint, TlsFacts } from "./net/wire.ts";
+export type { Address, Endpoint, TlsFacts, TlsPeer } from "./net/wire.ts";
 export type { Limits } from "./smtp/limits.ts";
 export type { Parameter } from "./smtp/parameters.ts";
 export type { Path } from "./smtp/path.ts";

@@ -57,9 +57,8 @@ export class BunWire extends OrderedWire {
   #upgrade: Upgrade | undefined = undefined;
   /** Whom to tell of the handshake that is under way. */
   #shaking: ((facts: TlsFacts) => void) | undefined = undefined;
-  /** This end is TLS's server. */
+  /** This end is TLS's server, or its client. */
   #server: ServerTls | undefined = undefined;
-  /** This end is TLS's client. */
   #client: ClientTls | undefined = undefined;
   /** Why the socket is about to close, where Bun tells that earlier than `close`. */
   #fault: Error | undefined = undefined;
@@ -261,7 +260,7 @@ export class BunWire extends OrderedWire {
   }
 
   #inWords(error: Error): Error {
-    return this.#client === undefined ? error : this.#client.fault(error);
+    return (this.#client ?? this.#server)?.fault(error, this.tls !== undefined) ?? error;
   }
 
   /** The socket is gone. */

@@ -19,17 +19,27 @@ export function requireTls({ tls }: ListenOptions): void {
 }
 
 /** Gives a new connection its owner: at once, or after the handshake, which is dropped when it takes too long. */
-export function welcome(
-  wire: Wire,
-  { tls, accept, handshakeTimeout = HANDSHAKE_TIMEOUT }: ListenOptions,
-): void {
+export function welcome(wire: Wire, options: ListenOptions): void {
+  const { tls, accept, handshakeTimeout = HANDSHAKE_TIMEOUT } = options;
   const service = currentTls(tls);
   if (service === undefined) {
     wire.owner = accept(wire);
     return;
   }
-  const patience = setTimeout(() => wire.abort(), handshakeTimeout);
-  wire.owner = { ...nobody, close: () => clearTimeout(patience) };
+  // Asked now: some systems forget it with the connection.
+  const { remote } = wire;
+  const refused = (error: Error) => options.refused?.(remote, error);
+  const patience = setTimeout(() => {
+    refused(new Error(`Cannot speak TLS with the client: no handshake within ${handshakeTimeout} ms`));
+    wire.abort();
+  }, handshakeTimeout);
+  wire.owner = {
+    ...nobody,
+    close: (error) => {
+      clearTimeout(patience);
+      if (error !== undefined) refused(error);
+    },
+  };
   wire.secure(service, () => {
     clearTimeout(patience);
     wire.owner = accept(wire);

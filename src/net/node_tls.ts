@@ -9,6 +9,7 @@ import { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { connect, type SecureContext, TLSSocket } from "node:tls";
+import { takesEcdsa } from "./client_hello.ts";
 import type { ClientTls } from "./tls_client.ts";
 import type { ServerTls } from "./tls_server.ts";
 import type { TlsFacts, TlsPeer } from "./wire.ts";
@@ -16,6 +17,8 @@ import type { TlsFacts, TlsPeer } from "./wire.ts";
 /** The socket's bytes as a Duplex. Takes over the socket: its former listeners must be gone. */
 export class Transport extends Duplex {
   readonly #socket: Socket;
+  /** The beginning of what the peer sent, kept while it is wanted. */
+  #first: Uint8Array[] | undefined = undefined;
   /** The write that waits for the socket to drain. */
   #written: (() => void) | undefined = undefined;
 
@@ -31,12 +34,29 @@ export class Transport extends Duplex {
   /** Lets the peer's bytes in, after those that were read already. */
   open(early?: Uint8Array): void {
     const socket = this.#socket;
-    if (early !== undefined) this.push(early);
+    if (early !== undefined) this.#received(early);
     socket.on("data", (bytes: Uint8Array) => {
-      if (!this.push(bytes)) socket.pause();
+      if (!this.#received(bytes)) socket.pause();
     });
     socket.on("end", () => this.push(null));
     socket.resume();
+  }
+
+  /** Keeps the ClientHello for `first`. */
+  keepFirst(): void {
+    this.#first = [];
+  }
+
+  /** What came so far, once; an empty array unless `keepFirst` was called. */
+  first(): Uint8Array {
+    const first = Buffer.concat(this.#first ?? []);
+    this.#first = undefined;
+    return first;
+  }
+
+  #received(bytes: Uint8Array): boolean {
+    this.#first?.push(bytes);
+    return this.push(bytes);
   }
 
   override _read(): void {
@@ -69,17 +89,22 @@ export class Transport extends Duplex {
  * `_tlsError` or `error`.
  */
 export function serveTls(transport: Transport, server: ServerTls, early?: Uint8Array): TLSSocket {
-  const { context, chooses, clientCertificates } = server;
+  const { context, chooses, mixes, clientCertificates } = server;
   const stream = new TLSSocket(transport, {
     isServer: true,
     secureContext: context,
     requestCert: clientCertificates !== "off",
     rejectUnauthorized: clientCertificates === "required",
-    ...(chooses && {
+    ...((chooses || mixes) && {
       SNICallback: (name: string, chosen: (error: null, context: SecureContext) => void) =>
-        chosen(null, server.choose(name)),
+        // Deno shows the first certificate of a context only.
+        chosen(
+          null,
+          mixes && !takesEcdsa(transport.first()) ? server.chooseWithoutEcdsa(name) : server.choose(name),
+        ),
     }),
   });
+  if (mixes) transport.keepFirst();
   // Deno's TLSSocket starts a few ticks later, and when a broken handshake is already waiting for it
   // there, it dies of a TypeError that nobody can catch: a client could end the process.
   setImmediate(() => transport.open(early));

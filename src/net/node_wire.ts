@@ -30,7 +30,8 @@ export class NodeWire extends OrderedWire {
   #stream: Socket;
   /** What TLS writes to; it has a queue of its own. */
   #transport: Transport | undefined = undefined;
-  /** This end is TLS's client. */
+  /** This end is TLS's server, or its client. */
+  #server: ServerTls | undefined = undefined;
   #client: ClientTls | undefined = undefined;
   readonly #endpoint: Endpoint;
   #remote: Address | undefined = undefined;
@@ -102,7 +103,7 @@ export class NodeWire extends OrderedWire {
   secure(service: TlsService, done: (facts: TlsFacts) => void, early?: Uint8Array): void {
     const read = early && new Uint8Array(early); // a Buffer would slice to a view
     this.#upgradeBy((transport) => {
-      const server = serverTls(service);
+      const server = this.#server = serverTls(service);
       const stream = serveTls(transport, server, read);
       stream.once("secure", () => this.#judge(stream, server, done));
       return stream;
@@ -206,7 +207,11 @@ export class NodeWire extends OrderedWire {
   #failed(error: Error): void {
     if (this.over) return;
     if (this.#connecting) this.refused(error);
-    this.#fail(this.#client?.fault(error) ?? error);
+    this.#fail(this.#inWords(error));
+  }
+
+  #inWords(error: Error): Error {
+    return (this.#client ?? this.#server)?.fault(error, this.tls !== undefined) ?? error;
   }
 
   #fail(error: Error): void {

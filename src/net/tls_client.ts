@@ -8,6 +8,7 @@ import { isIP } from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { codedError } from "./address.ts";
 import { checkIdentity } from "./tls.ts";
+import { tlsFault } from "./tls_fault.ts";
 import { judgePeer } from "./tls_peer.ts";
 import type { Address, TlsClientOptions, TlsPeer } from "./wire.ts";
 
@@ -78,14 +79,14 @@ export class ClientTls {
     return peer;
   }
 
-  /** What broke the handshake, or the stream shortly after it, in words; the session is not tried again. */
-  fault(cause: unknown): Error {
+  /**
+   * What broke the handshake, in words; the session is not tried again. Under TLS 1.3 a server refuses our certificate
+   * when the handshake is over for us: that it does so with an alert, and nothing else does.
+   */
+  fault(cause: Error, shaken: boolean): Error {
+    if (shaken && !/alert/i.test(cause.message)) return cause;
     this.#kept.sessions.delete(this.#peer);
-    const { code, message } = (cause ?? {}) as { code?: string; message?: string };
-    const why = reasonOf(`${code ?? ""} ${message ?? ""}`) ?? message ?? "no reason given";
-    return Object.assign(new Error(`Cannot speak TLS with ${this.#peer}: ${why}`, { cause }), {
-      code: code ?? "EPROTO",
-    });
+    return tlsFault("client", this.#peer, cause);
   }
 }
 
@@ -108,26 +109,4 @@ function clientContext({ ca, cert, key }: TlsClientOptions): SecureContext {
   } catch (cause) {
     throw new Error(`Cannot use the CA certificates for TLS: ${(cause as Error).message}`, { cause });
   }
-}
-
-/** OpenSSL's, BoringSSL's and rustls' words → ours; the first that fits. */
-const REASONS: readonly (readonly [RegExp, string])[] = [
-  [/CERTIFICATE_REQUIRED|CertificateRequired|DID_NOT_RETURN_A_CERT/i, "it asks for a client certificate"],
-  [/WRONG_VERSION_NUMBER|corrupt message|HTTP_REQUEST|UNEXPECTED_MESSAGE/i, "it does not answer in TLS"],
-  [/UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|ProtocolVersion/i, "it has no TLS 1.2 or later"],
-  [
-    /HANDSHAKE_FAILURE|NO_SHARED_CIPHER|HandshakeFailure|NO_COMMON_SIG/i,
-    "no cipher suite or signature in common",
-  ],
-  [/UNKNOWN_CA|UnknownCA/i, "it does not know the CA of our client certificate"],
-  [
-    /ALERT.*(CERT|ACCESS_DENIED)|received fatal alert.*(Cert|AccessDenied)/i,
-    "it refuses our client certificate",
-  ],
-  [/UNRECOGNIZED_NAME|UnrecognisedName/i, "it does not know the name asked for"],
-  [/disconnected before|ECONNRESET|the peer left|EOF/i, "it hung up in the middle of the handshake"],
-];
-
-function reasonOf(text: string): string | undefined {
-  return REASONS.find(([pattern]) => pattern.test(text))?.[1];
 }

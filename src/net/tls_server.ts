@@ -7,6 +7,7 @@ import type { X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { codedError } from "./address.ts";
 import { requireIdentity } from "./tls.ts";
+import { tlsFault } from "./tls_fault.ts";
 import { type Bundle, CertificateNames } from "./tls_names.ts";
 import { chainFault, peerFacts } from "./tls_peer.ts";
 import type { TlsIdentity, TlsPeer, TlsService } from "./wire.ts";
@@ -37,6 +38,8 @@ export class ServerTls {
   readonly context: SecureContext;
   /** There is more than one context to choose from. */
   readonly chooses: boolean;
+  /** There are certificates of different kinds for one name. */
+  readonly mixes: boolean;
   readonly clientCertificates: "off" | "optional" | "required";
   readonly #names: CertificateNames;
   readonly #contexts = new Map<string, SecureContext>();
@@ -58,12 +61,21 @@ export class ServerTls {
     // All of them now: a context is costly, and a fault in one should show at once.
     for (const name of this.#names.names) this.choose(name);
     this.chooses = this.#contexts.size > 1;
+    this.mixes = [...this.#contexts.keys()].some((key) => key.includes(","));
   }
 
   /** The context for the name a client asks for. */
   choose(name: string | undefined): SecureContext {
-    const bundle = name === undefined ? undefined : this.#names.find(name);
-    return bundle === undefined ? this.context : this.#contextOf(bundle);
+    return this.#contextOf(this.#bundle(name));
+  }
+
+  /** The same where only the first certificate of a context is shown, to a client that cannot take ECDSA. */
+  chooseWithoutEcdsa(name: string | undefined): SecureContext {
+    return this.#contextOf(this.#bundle(name).slice(-1));
+  }
+
+  #bundle(name: string | undefined): Bundle {
+    return (name === undefined ? undefined : this.#names.find(name)) ?? this.#names.fallback;
   }
 
   /** Who the client is by its certificate; an Error when it may not come in. */
@@ -74,6 +86,12 @@ export class ServerTls {
       return codedError("ECERT", `Cannot let the client in: ${fault ?? "it showed no certificate"}`);
     }
     return certificate && peerFacts(certificate, fault === undefined, fault);
+  }
+
+  /** What broke the handshake, in words; behind it a client that breaks off is nothing but that. */
+  fault(cause: Error, shaken: boolean): Error {
+    if (shaken) return cause;
+    return tlsFault("server", "the client", cause);
   }
 
   #fault(certificate: X509Certificate, chainError: unknown): string | undefined {

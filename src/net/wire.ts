@@ -132,6 +132,8 @@ export interface ListenOptions {
   readonly handshakeTimeout?: number;
   /** Several processes may listen on the same port. */
   readonly reusePort?: boolean;
+  /** An implicit TLS handshake came to nothing. */
+  refused?(remote: Address, error: Error): void;
   /** Takes a new connection and says who owns it. */
   accept(wire: Wire): WireOwner;
 }

@@ -1,6 +1,7 @@
 /**
  * What a session leaves in the log: a line for itself, one for each transaction, and what went wrong between.
  */
+import type { TlsFacts, TlsPeer } from "../net/wire.ts";
 import type { Outcome } from "../policy/observation.ts";
 import { DEFAULT_POOL } from "../policy/route.ts";
 import { type Reply, textOf } from "../smtp/reply.ts";
@@ -19,7 +20,7 @@ export function outcomeOf({ code }: Reply): Outcome {
 /** What is known of a session when it is over. */
 export interface SessionEnd {
   readonly helo: string;
-  readonly tls: string | undefined;
+  readonly tls: TlsFacts | undefined;
   /** How often the proxy refused something, and the last time with which words. */
   readonly refusals: number;
   readonly refusal: string | undefined;
@@ -155,7 +156,8 @@ export class SessionRecord {
       id: this.id,
       ...this.#who,
       helo: end.helo === "" ? undefined : visible(end.helo),
-      tls: end.tls,
+      tls: end.tls?.version,
+      certificate: end.tls?.peer && certificateText(end.tls.peer),
       transactions: this.#transactions,
       refusals: end.refusals || undefined,
       refusal: end.refusal,
@@ -188,4 +190,10 @@ export class SessionRecord {
 
 function shown(text: string | undefined): string | undefined {
   return text === undefined ? undefined : visible(text);
+}
+
+/** Whose certificate a client showed, for the log. */
+function certificateText({ subject, fingerprint, verified, error }: TlsPeer): string {
+  const judged = verified ? "verified" : `not verified: ${error ?? "nobody asked"}`;
+  return visible(`${subject}, SHA-256 ${fingerprint}, ${judged}`);
 }

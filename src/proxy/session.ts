@@ -234,7 +234,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#judging?.over();
     this.#record.sessionEnds({
       helo: this.#helo,
-      tls: this.#wire.tls?.version,
+      tls: this.#wire.tls,
       refusals: this.#server.refusals,
       refusal: this.#server.lastRefusal,
       error: this.#error,

@@ -65,6 +65,60 @@ describe.if(onBun)("Bun still has what STARTTLS needs", () => {
     listener.stop(true);
   });
 
+  test("a server's upgradeTLS asks `serverName` for a context, and takes `initialData`", async () => {
+    const [first, second] = [makeIdentity({ names: ["first"] }), makeIdentity({ names: ["second"] })];
+    const quiet = {
+      binaryType: "uint8array" as const,
+      data() {},
+      drain() {},
+      end() {},
+      close() {},
+      error() {},
+      timeout() {},
+    };
+    const asked: string[] = [];
+    let upgraded = false;
+    const listener = bun.listen<string>({
+      hostname: "127.0.0.1",
+      port: 0,
+      allowHalfOpen: true,
+      socket: {
+        ...quiet,
+        data(socket, bytes) {
+          if (upgraded) return;
+          upgraded = true;
+          socket.upgradeTLS({
+            isServer: true,
+            tls: { secureContext: bunContext(createSecureContext(first)) },
+            data: "mine",
+            initialData: bytes.slice(),
+            socket: {
+              ...quiet,
+              serverName(data, name) {
+                asked.push(`${data} ${name}`);
+                return bunContext(createSecureContext(second));
+              },
+            },
+          });
+        },
+      },
+    });
+    const client = tls.connect({
+      port: listener.port!,
+      host: "127.0.0.1",
+      servername: "a.example",
+      rejectUnauthorized: false,
+    });
+    await new Promise<void>((done, fail) => {
+      client.once("secureConnect", done);
+      client.once("error", fail);
+    });
+    expect(client.getPeerCertificate().subject.CN).toBe("second");
+    expect(asked).toEqual(["mine a.example"]);
+    client.destroy();
+    listener.stop(true);
+  });
+
   test("write takes less than it is given when the kernel is full, and drain follows", async () => {
     const big = new Uint8Array(30_000_000);
     let drained = () => {};

@@ -1,6 +1,7 @@
 /** What every network promises of TLS on the server side beyond one certificate: names, early bytes, client certificates. */
 
 import { describe, expect, test } from "bun:test";
+import { spawn, spawnSync } from "node:child_process";
 import { Buffer } from "node:buffer";
 import { X509Certificate } from "node:crypto";
 import net from "node:net";
@@ -10,6 +11,7 @@ import type { Network, TlsFacts, TlsService } from "../../src/net/wire.ts";
 import { makeIdentity } from "../support/certificate.ts";
 import { bytes, type Door, networks, onBun, openDoor, Recorder } from "./support.ts";
 
+const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 const authority = makeIdentity({ names: ["Test CA"], authority: true });
 const a = makeIdentity({ names: ["a.example"] });
 const aRsa = makeIdentity({ names: ["a.example"], key: "rsa" });
@@ -98,6 +100,24 @@ function suite(network: Network, notMeant: boolean): void {
     expect(await visit(door.address.port, { servername: "a.example" })).toBe("CN=a.example ec");
     expect(await visit(door.address.port, rsa)).toBe("CN=a.example rsa");
     expect(await visit(door.address.port, { sigalgs: "rsa_pss_rsae_sha256" })).toBe("CN=a.example rsa");
+    door.listener.close();
+  });
+
+  test.if(!onBun && hasOpenssl)("… also on Deno, to clients that ask for a name", async () => {
+    const door = await open({ certificates: [aRsa, a] });
+    const shown = async (...more: string[]): Promise<string> => {
+      const at = ["s_client", "-connect", `127.0.0.1:${door.address.port}`, "-servername", "a.example"];
+      const client = spawn("openssl", [...at, ...more]);
+      client.stdin.end("Q\n");
+      let output = "";
+      client.stdout.on("data", (chunk) => output += chunk);
+      await new Promise((done) => client.once("close", done));
+      return /Peer signature type: (\S+)/.exec(output)?.[1] ?? output;
+    };
+    expect(await shown("-tls1_3")).toBe("ECDSA");
+    expect(await shown("-tls1_2")).toBe("ECDSA");
+    expect(await shown("-tls1_3", "-sigalgs", "RSA-PSS+SHA256")).toBe("RSA-PSS");
+    expect(await shown("-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256")).toMatch(/^RSA/);
     door.listener.close();
   });
 
@@ -228,15 +248,19 @@ function suite(network: Network, notMeant: boolean): void {
 
   test("required client certificates: only a verified one comes in", async () => {
     const door = await open({ certificates: [a], clientCertificates: "required", clientCa: authority.cert });
+    const said: string[] = [];
     for (const client of [undefined, stranger, expired]) {
       for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
-        const said = await visit(door.address.port, { maxVersion, cert: client?.cert, key: client?.key });
-        expect(said).toContain("failed");
+        const heard = await visit(door.address.port, { maxVersion, cert: client?.cert, key: client?.key });
+        expect(heard).toContain("failed");
         const server = (await door.next()) as Secured;
         await server.told("close");
         expect(server.events).toEqual(["open", expect.stringContaining("close ")] as string[]);
+        said.push(server.error!.message);
       }
     }
+    expect(said[0]).toBe("Cannot speak TLS with the client: it showed no certificate, and one is required");
+    expect(said.filter((line) => !/^Cannot (speak TLS with|let) the client/.test(line))).toEqual([]);
     expect(await visit(door.address.port, { cert: known.cert, key: known.key })).toBe("CN=a.example ec");
     expect(((await door.next()) as Secured).facts?.peer?.verified).toBe(true);
     door.listener.close();
@@ -254,6 +278,38 @@ function suite(network: Network, notMeant: boolean): void {
       const failure = await openDoor(network, { tls: service }).catch((error) => error);
       expect(failure.message).toContain(complaint);
     }
+  });
+
+  test("implicit TLS: a handshake that comes to nothing is told, with whom and why", async () => {
+    const told: string[] = [];
+    let one = () => {};
+    const next = () => new Promise<void>((done) => one = done);
+    const door = await openDoor(network, {
+      tls: { certificates: [a], clientCertificates: "required", clientCa: authority.cert },
+      handshakeTimeout: 200,
+      refused: ({ host }, { message }) => {
+        told.push(`${host}: ${message}`);
+        one();
+      },
+    });
+    for (const text of ["EHLO x\r\n".repeat(20), ""]) {
+      const waited = next();
+      const socket = net.connect(door.address.port, "127.0.0.1");
+      socket.on("error", () => {});
+      if (text !== "") socket.write(text);
+      await waited;
+      socket.destroy();
+    }
+    const waited = next();
+    expect(await visit(door.address.port, { maxVersion: "TLSv1.2" })).toContain("failed");
+    await waited;
+    const client = "127.0.0.1: Cannot speak TLS with the client:";
+    expect(told).toEqual([
+      `${client} what it sends is not TLS`,
+      `${client} no handshake within 200 ms`,
+      `${client} it showed no certificate, and one is required`,
+    ]);
+    door.listener.close();
   });
 
   test("implicit TLS: the next connection gets the certificate of that moment", async () => {

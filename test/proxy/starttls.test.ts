@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { dialogue, type DialogueOptions } from "../support/dialogue.ts";
 import { CONNECTED, DELIVERED, MAILED, OPENED, RECIPIENT } from "../support/dialogue_parts.ts";
+import { definePlugin } from "../../src/policy/plugin.ts";
 import { Scene } from "../../src/testing/scene.ts";
 
 const TLS: DialogueOptions = { tls: true };
@@ -174,4 +175,29 @@ describe("where TLS is required", () => {
     S: 250 2.1.0 Ok
     ${RECIPIENT + OPENED + DELIVERED}`,
   );
+});
+
+describe("a client's certificate", () => {
+  const peer = { subject: "CN=client\x07", fingerprint: "ab".repeat(32), verified: true };
+
+  test("is told to plugins, and is in the log, made printable", async () => {
+    const seen: unknown[] = [];
+    const watch = definePlugin("watch", () => ({
+      onError: "pass",
+      helo: ({ tls }) => void seen.push(tls?.peer),
+    }));
+    const scene = new Scene({ tls: true, plugins: [watch()] });
+    scene.send("EHLO x\r\n");
+    await scene.rest();
+    scene.send("STARTTLS\r\n");
+    scene.wire.shake({ version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", serverName: undefined, peer });
+    await scene.rest();
+    scene.send("EHLO x\r\n");
+    await scene.rest();
+    scene.send("QUIT\r\n");
+    await scene.rest();
+    expect(seen).toEqual([undefined, peer]);
+    const { fields } = scene.log.find(({ event }) => event === "session")!;
+    expect(fields["certificate"]).toBe(`CN=client\\x07, SHA-256 ${"ab".repeat(32)}, verified`);
+  });
 });
