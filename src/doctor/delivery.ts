@@ -59,7 +59,7 @@ async function send(door: Door, way: Visitor, to: string, now: number): Promise<
       }
       const about = `from ${who}`;
       conversation.send(letter({ helo: door.place.helo, to, about, token, now }) + "\r\n.\r\n");
-      const end = await conversation.hear();
+      const end = await conversation.hear(door.patience.endOfData);
       return { ...sent, refused: isYes(end) ? undefined : `the end of data: ${end.text}` };
     } finally {
       await conversation.quit();

@@ -66,7 +66,7 @@ async function sendWhole(door: Door, to: string, now: number): Promise<number | 
     if (refused !== undefined) return refused;
     const about = "a whole message, as it should be";
     conversation.send(letter({ helo: door.place.helo, to, about, token: newToken(), now }) + "\r\n.\r\n");
-    const end = await conversation.hear();
+    const end = await conversation.hear(door.patience.endOfData);
     return isYes(end) ? end.ms : `the end of data: ${end.text}`;
   } finally {
     await conversation.quit();
