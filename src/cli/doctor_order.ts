@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { FALSE_ENDS } from "../doctor/end_of_data_forms.ts";
+import type { Place } from "../doctor/door.ts";
 import type { ExaminationOptions } from "../doctor/examination.ts";
 import { MARK } from "../doctor/letter.ts";
 import { mailboxFault } from "../doctor/mailbox.ts";
@@ -22,50 +23,82 @@ export interface Ordered {
   readonly json: boolean;
 }
 
+/** The options, with what is wrong with them gathered on the way. */
+class Options {
+  readonly mistakes: string[] = [];
+  readonly #given: Given;
+
+  constructor(given: Given) {
+    this.#given = given;
+  }
+
+  text(name: string): string | undefined {
+    return this.#given[name] as string | undefined;
+  }
+
+  is(name: string): boolean {
+    return this.#given[name] === true;
+  }
+
+  /** @param allowed in words */
+  checked(name: string, isGood: (value: string) => boolean, allowed: string): string | undefined {
+    const value = this.text(name);
+    if (value !== undefined && !isGood(value)) this.mistakes.push(cannot(`--${name}`, value, allowed));
+    return value;
+  }
+}
+
 /** Reads the words and options of the command. */
 export function orderOf(target: string, given: Given): Ordered | { readonly mistakes: readonly string[] } {
-  const mistakes: string[] = [];
-  const text = (name: string) => given[name] as string | undefined;
-  const checked = (name: string, isGood: (value: string) => boolean, allowed: string) => {
-    const value = text(name);
-    if (value !== undefined && !isGood(value)) mistakes.push(cannot(`--${name}`, value, allowed));
-    return value;
-  };
-  const address = /^(unix|fd|lmtp|smtps|tls):/.test(target) ? undefined : backendAddress(target);
-  if (address === undefined) mistakes.push(cannot("HOST:PORT", target, "host:port or [IPv6]:port"));
-  const host = address !== undefined && "host" in address.endpoint ? address.endpoint.host : "";
-  const mailbox = checked(
-    "mailbox",
-    (path) => mailboxFault(path) === undefined,
-    "a Maildir, an mbox file, or a path in a folder that is there",
-  );
-  const server = checked("for", isServer, `${SERVERS.join(", ")} or all`);
+  const options = new Options(given);
+  const server = options.checked("for", isServer, `${SERVERS.join(", ")} or all`);
   const order: Ordered = {
     options: {
-      place: {
-        endpoint: address?.endpoint ?? { host: "", port: 0 },
-        shown: target,
-        name: checked("name", isDomain, "a host name") ?? host,
-        helo: checked("helo", isDomain, "a host name") ?? ownName(),
-        implicitTls: given["implicit-tls"] === true,
-        ca: authorities(text("ca"), mistakes),
-      },
-      foreign: checked("foreign", isDomain, "a domain") ?? "example.com",
-      to: checked("to", isMailbox, MAILBOX),
-      deliver: checked("deliver", isMailbox, MAILBOX),
-      mailbox,
-      patience: {
-        reply: seconds(checked("timeout", isSeconds, SECONDS) ?? "10"),
-        total: seconds(checked("limit", isSeconds, SECONDS) ?? "300"),
-      },
+      place: placeOf(target, options),
+      foreign: options.checked("foreign", isDomain, "a domain") ?? "example.com",
+      to: options.checked("to", isMailbox, MAILBOX),
+      deliver: options.checked("deliver", isMailbox, MAILBOX),
+      mailbox: mailboxOf(options),
+      patience: { reply: secondsOf("timeout", "10", options), total: secondsOf("limit", "300", options) },
     },
     servers: server === undefined ? undefined : server === "all" ? SERVERS : [server as Server],
-    json: given.json === true,
+    json: options.is("json"),
   };
-  if (mailbox !== undefined && text("deliver") === undefined) {
-    mistakes.push("Cannot read --mailbox: nothing is sent there; --deliver ADDRESS is needed with it");
+  return options.mistakes.length > 0 ? { mistakes: options.mistakes } : order;
+}
+
+function placeOf(target: string, options: Options): Place {
+  const address = backendAddress(target);
+  const endpoint = address !== undefined && "port" in address.endpoint ? address.endpoint : undefined;
+  if (endpoint === undefined) {
+    options.mistakes.push(cannot("HOST:PORT", target, "host:port or [IPv6]:port"));
   }
-  return mistakes.length > 0 ? { mistakes } : order;
+  const { host, port } = endpoint ?? { host: "", port: 0 };
+  return {
+    endpoint: { host, port },
+    shown: target,
+    name: options.checked("name", isDomain, "a host name") ?? host,
+    helo: options.checked("helo", isDomain, "a host name") ?? ownName(),
+    implicitTls: options.is("implicit-tls"),
+    ca: authorities(options),
+  };
+}
+
+function mailboxOf(options: Options): string | undefined {
+  const isGood = (path: string) => mailboxFault(path) === undefined;
+  const allowed = "a Maildir, an mbox file, or a path in a folder that is there";
+  const mailbox = options.checked("mailbox", isGood, allowed);
+  if (mailbox !== undefined && options.text("deliver") === undefined) {
+    options.mistakes.push(
+      "Cannot read --mailbox: nothing is sent there; --deliver ADDRESS is needed with it",
+    );
+  }
+  return mailbox;
+}
+
+/** Milliseconds. */
+function secondsOf(name: string, otherwise: string, options: Options): number {
+  return Number(options.checked(name, isSeconds, SECONDS) ?? otherwise) * 1000;
 }
 
 function cannot(name: string, value: string, allowed: string): string {
@@ -90,18 +123,15 @@ function isSeconds(value: string): boolean {
   return /^\d{1,4}$/.test(value) && Number(value) >= 1 && Number(value) <= MOST_SECONDS;
 }
 
-function seconds(value: string): number {
-  return Number(value) * 1000;
-}
-
-function authorities(path: string | undefined, mistakes: string[]): string | undefined {
+function authorities(options: Options): string | undefined {
+  const path = options.text("ca");
   if (path === undefined) return undefined;
   try {
     const pem = readFileSync(path, "utf8");
     if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
-    mistakes.push(cannot("--ca", path, "a file of certificates, PEM"));
+    options.mistakes.push(cannot("--ca", path, "a file of certificates, PEM"));
   } catch (cause) {
-    mistakes.push(`Cannot read --ca ${path}: ${(cause as { code?: string }).code ?? cause}`);
+    options.mistakes.push(`Cannot read --ca ${path}: ${(cause as { code?: string }).code ?? cause}`);
   }
   return undefined;
 }

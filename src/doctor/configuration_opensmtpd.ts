@@ -13,5 +13,7 @@ export function opensmtpd(proxy: string): readonly string[] {
     `# no rule \`from src\` that holds ${proxy} may be \`for any\`. \`from local\` is every loopback address, and the`,
     "# proxy's where it is one: for mail of this machine's own programs take",
     'match from socket for any action "outbound"',
+    "# What ends a message cannot be set: see what the doctor says with --to, and update where it is more than",
+    "# CRLF.CRLF (6.8.0p2 takes six false ends).",
   ];
 }

@@ -35,11 +35,11 @@ export async function examineDelivery(
   now: number,
 ): Promise<Finding[]> {
   if (to === undefined) return [];
+  const all: Sent[] = [];
+  for (const way of [OWN, ...ways]) all.push(await send(door, way, to, now));
+  const end = performance.now() + door.patience.within(ARRIVAL);
   const findings: Finding[] = [];
-  for (const way of [OWN, ...ways]) {
-    const sent = await send(door, way, to, now);
-    findings.push(await outcome(door, sent, to, mailbox));
-  }
+  for (const sent of all) findings.push(await outcome(sent, to, mailbox, end));
   return findings;
 }
 
@@ -59,7 +59,7 @@ async function send(door: Door, way: Visitor, to: string, now: number): Promise<
       }
       const about = `from ${who}`;
       conversation.send(letter({ helo: door.place.helo, to, about, token, now }) + "\r\n.\r\n");
-      const end = await conversation.hear();
+      const end = await conversation.hear(door.patience.endOfData);
       return { ...sent, refused: isYes(end) ? undefined : `the end of data: ${end.text}` };
     } finally {
       await conversation.quit();
@@ -70,7 +70,12 @@ async function send(door: Door, way: Visitor, to: string, now: number): Promise<
   }
 }
 
-async function outcome(door: Door, sent: Sent, to: string, mailbox: string | undefined): Promise<Finding> {
+async function outcome(
+  sent: Sent,
+  to: string,
+  mailbox: string | undefined,
+  end: number,
+): Promise<Finding> {
   const { who, id, token, refused, address } = sent;
   if (refused !== undefined) {
     return finding("note", `${id}-not-delivered`, `A test message from ${who} was not taken`, {
@@ -84,7 +89,7 @@ async function outcome(door: Door, sent: Sent, to: string, mailbox: string | und
         `look at its topmost Received field: it should name ${address}; --mailbox PATH reads it for you`,
     });
   }
-  const received = await arrival(door, mailbox, token);
+  const received = await arrival(mailbox, token, end);
   if (received === undefined) {
     return finding(
       "warning",
@@ -111,8 +116,8 @@ async function outcome(door: Door, sent: Sent, to: string, mailbox: string | und
   );
 }
 
-async function arrival(door: Door, mailbox: string, token: string): Promise<string | undefined> {
-  const end = performance.now() + door.patience.within(ARRIVAL);
+/** @param end until when to look, as performance.now() has it */
+async function arrival(mailbox: string, token: string, end: number): Promise<string | undefined> {
   for (;;) {
     const received = receivedOf(mailbox, token);
     if (received !== undefined || performance.now() > end) return received;

@@ -17,6 +17,8 @@ const finding = finder("end of data");
 
 /** Connections at a time. */
 const WIDTH = 3;
+/** Stands behind a false end: commands that do nothing. */
+const SMUGGLED = "NOOP smuggled\r\nMAIL FROM:<>\r\nRSET\r\n";
 /** How many times as long as the reply to a true end one to a false end is waited for. */
 const SLACK = 4;
 
@@ -64,7 +66,7 @@ async function sendWhole(door: Door, to: string, now: number): Promise<number | 
     if (refused !== undefined) return refused;
     const about = "a whole message, as it should be";
     conversation.send(letter({ helo: door.place.helo, to, about, token: newToken(), now }) + "\r\n.\r\n");
-    const end = await conversation.hear();
+    const end = await conversation.hear(door.patience.endOfData);
     return isYes(end) ? end.ms : `the end of data: ${end.text}`;
   } finally {
     await conversation.quit();
@@ -84,7 +86,25 @@ async function envelope(
   return codeOf(data) === 354 ? undefined : `DATA: ${data.text}`;
 }
 
+/**
+ * With commands behind the form; and where that is refused, with none: a server that does not take commands ahead of its
+ * replies may have ended the message at the form all the same, and would obey commands that come a little later.
+ */
 async function tryForm(door: Door, to: string, form: string, wait: number, now: number): Promise<Tried> {
+  const tried = await trySending(door, to, form, SMUGGLED, wait, now);
+  if (tried.outcome !== "refused") return tried;
+  const alone = await trySending(door, to, form, "", wait, now);
+  return alone.outcome === "end" ? alone : tried;
+}
+
+async function trySending(
+  door: Door,
+  to: string,
+  form: string,
+  behind: string,
+  wait: number,
+  now: number,
+): Promise<Tried> {
   const name = spelt(form);
   const untried = (seen: string): Tried => ({ form, outcome: "untried", seen: `${name}: ${seen}` });
   try {
@@ -94,7 +114,7 @@ async function tryForm(door: Door, to: string, form: string, wait: number, now: 
       if (refused !== undefined) return untried(refused);
       const about = `${name} read as an end of data`;
       const message = letter({ helo: door.place.helo, to, about, token: newToken(), now });
-      conversation.send(`${message}${form}NOOP smuggled\r\nMAIL FROM:<>\r\nRSET\r\n`);
+      conversation.send(`${message}${form}${behind}`);
       const heard = await conversation.hearAll(wait, 5);
       return {
         form,
@@ -141,8 +161,7 @@ function findingsOf(tried: readonly Tried[], to: string): Finding[] {
 }
 
 function smuggled(ends: readonly Tried[], to: string): Finding {
-  // What stands behind the form is no LF, so a CR at its end is a bare one.
-  const passed = ends.filter(({ form }) => !/\r(?!\n)|(?<!\r)\n/.test(form)).map(({ form }) => spelt(form));
+  const passed = ends.filter(({ form }) => passesProxy(form)).map(({ form }) => spelt(form));
   const advice =
     "repair it (below): whoever reaches it by another way than the proxy can smuggle. Sallyport " +
     "sends none of a message's octets behind a bare CR or LF" +
@@ -151,4 +170,12 @@ function smuggled(ends: readonly Tried[], to: string): Finding {
   const what =
     `It takes ${ends.length} of ${FALSE_ENDS.length} false ends of data for true ones: mail can be smuggled`;
   return finding("danger", "smuggling", what, { seen: ends.map(({ seen }) => seen), advice });
+}
+
+/**
+ * Whether a client can have the proxy send the form: it has no bare CR or LF (what stands behind it is no LF, so a CR at its
+ * end is one), and no line of it begins with a dot, which the proxy would send as two.
+ */
+function passesProxy(form: string): boolean {
+  return !/\r(?!\n)|(?<!\r)\n/.test(form) && !form.includes("\r\n.");
 }

@@ -18,6 +18,7 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ["LIMITS", "its limits told beforehand (RFC 9422)"],
   ["MT-PRIORITY", "priorities (RFC 6710)"],
   ["MTRK", "tracking (RFC 3885)"],
+  ["PIPECONNECT", "commands ahead of the greeting (Exim)"],
   ["PIPELINING", "commands ahead of replies (RFC 2920)"],
   ["PRDR", "a reply per recipient after the message"],
   ["REQUIRETLS", "TLS required all the way (RFC 8689)"],

@@ -19,6 +19,8 @@ export interface PatienceOptions {
   readonly quiet?: number;
 }
 
+const END_OF_DATA = 60_000;
+
 export class Patience {
   readonly reply: number;
   readonly quiet: number;
@@ -30,6 +32,11 @@ export class Patience {
     this.reply = reply;
     this.#total = total;
     this.#end = performance.now() + total;
+  }
+
+  /** Milliseconds for the reply to an end of data: scanners stand there. */
+  get endOfData(): number {
+    return Math.max(this.reply, END_OF_DATA);
   }
 
   /** Milliseconds to wait now, where `wanted` would be right. @throws OutOfTime */

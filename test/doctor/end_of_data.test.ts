@@ -50,6 +50,9 @@ test.each([
 test("forms that the proxy itself lets through are named", async () => {
   const through = await examined(await ScriptedBackend.start({ ends: /\r\n\0?\.\r\n/ }), { to: TO });
   expect(through.find("smuggling")!.advice).toContain("so \\r\\n\\0.\\r\\n gets through it");
+  const stuffed = await examined(await ScriptedBackend.start({ ends: /\r\n\.\0?\r\n/ }), { to: TO });
+  expect(stuffed.dangers).toEqual(["smuggling"]);
+  expect(stuffed.find("smuggling")!.advice).not.toContain("gets through it");
   const not = await examined(await ScriptedBackend.start({ ends: /\n\.\r?\n/ }), { to: TO });
   expect(not.find("smuggling")!.advice).not.toContain("gets through it");
 });
@@ -114,4 +117,14 @@ test("an address that is refused leaves it open, and says so", async () => {
     level: "unknown",
     seen: ["RCPT TO:<t@other.example>: 554 5.7.1 Relay access denied"],
   });
+});
+
+test("a server that ends at a form and refuses only the haste of what follows is found out", async () => {
+  const backend = await ScriptedBackend.start({
+    ends: /\n\.\r?\n/,
+    hasty: "500 5.5.1 Pipelining not supported",
+  });
+  const found = await examined(backend, { to: TO });
+  expect(found.dangers).toEqual(["smuggling"]);
+  expect(found.find("smuggling")!.seen[0]).toMatch(/^\\n\.\\n: 250 2\.0\.0 taken \| nothing within /);
 });

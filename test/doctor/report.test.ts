@@ -60,7 +60,7 @@ describe("configuration", () => {
         {
           postfix: "xclient_hosts=[2001:db8::1]",
           exim: "hosts_proxy = <; 2001:db8::1",
-          sendmail: "Connect:IPv6:2001:db8::1\tOK",
+          sendmail: "Connect:IPv6:2001:db8:0:0:0:0:0:1\tOK",
           opensmtpd: "2001:db8::1",
           stalwart: '["2001:db8::1/128"]',
           exchange: "-RemoteIPRanges 2001:db8::1 ",

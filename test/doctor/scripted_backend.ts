@@ -32,6 +32,8 @@ export interface Script {
   readonly proxy?: "demanded" | "taken";
   /** The address in a PROXY header or XCLIENT is not believed. */
   readonly incredulous?: boolean;
+  /** What it says, before it hangs up, to commands that come with the end of a message. */
+  readonly hasty?: string;
   /** What ends a message. */
   readonly ends?: RegExp;
   readonly tls?: TlsIdentity;
@@ -162,6 +164,11 @@ class Conduct implements WireOwner {
     const found = (this.#script.ends ?? /\r\n\.\r\n/).exec(this.#unread);
     if (found === null) return false;
     const message = this.#unread.slice(0, found.index);
+    if (this.#script.hasty !== undefined && this.#unread.length > found.index + found[0].length) {
+      this.#say(this.#script.hasty);
+      this.#wire.close();
+      return false;
+    }
     this.#backend.delivered.push(message);
     this.#script.onDelivered?.(message);
     this.#unread = this.#unread.slice(found.index + found[0].length);
