@@ -9,7 +9,7 @@ import { type Sender, swaksTls } from "../support/live_senders.ts";
 import { carried, expectCarried, expectSent, expectStored } from "./checks.ts";
 import { type Peer, REFUSED, SIZE_LIMIT } from "./peer.ts";
 import { PEERS } from "./peers.ts";
-import { record, writeResults } from "./results.ts";
+import { record, writeMatrix } from "./results.ts";
 import { Relays, SENDERS } from "./senders.ts";
 import { type Lane, Stage } from "./stage.ts";
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await relays?.stop();
   await stage?.close();
-  await writeResults(PEERS, SENDERS);
+  await writeMatrix(PEERS, SENDERS);
 });
 
 PEERS.forEach((peer, row) => {

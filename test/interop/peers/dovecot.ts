@@ -45,7 +45,7 @@ async function startLmtp({ folder, identity = "none" }: PeerOptions): Promise<Ru
   const boxes = join(folder, "boxes");
   mkdirSync(boxes);
   chownSync(boxes, YOU, YOU);
-  places.write("/etc/dovecot/dovecot.conf", configuration(port, boxes, folder, identity));
+  places.write("/etc/dovecot/dovecot.conf", configuration(port, folder, identity));
   const users = BOXES.map((name) => `${name}@live.example::${YOU}:${YOU}::${boxes}/${name}\n`);
   places.write("/etc/dovecot/users", users.join(""));
   const daemon = new Daemon(places.command("mkdir -p /run/dovecot; exec dovecot -F"), folder);
@@ -62,7 +62,7 @@ async function startLmtp({ folder, identity = "none" }: PeerOptions): Promise<Ru
   };
 }
 
-function configuration(port: number, boxes: string, folder: string, identity: Identity): string {
+function configuration(port: number, folder: string, identity: Identity): string {
   return `
 protocols = lmtp
 base_dir = /run/dovecot

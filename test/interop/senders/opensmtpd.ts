@@ -59,11 +59,19 @@ const wayOf = ({ port, security }: Target) => `${security} ${port}`;
 
 const SCHEMES = { plain: "smtp+notls", starttls: "smtp+tls", implicit: "smtps" } as const;
 
+/** Seconds that it waits between two connections to one host, and between two messages. */
+const PAUSES = [
+  "conn-delay-host",
+  "conn-delay-source",
+  "conn-delay-connector",
+  "conn-delay-relay",
+  "conn-delay-domain",
+  "reconn-delay-route",
+  "session-transaction-delay",
+];
+
 function configuration(targets: readonly Target[], ways: ReadonlyMap<string, number>): string {
-  // It keeps a pause between two connections to one host.
-  const lines = ["host", "source", "connector", "relay", "domain"].map((what) =>
-    `mta limit conn-delay-${what} 0`
-  );
+  const lines = PAUSES.map((pause) => `mta limit ${pause} 0`);
   lines.push(
     ...[...ways.values()].map((port, i) =>
       `listen on 127.0.0.1 port ${port} tag way${i} hostname client.example`
