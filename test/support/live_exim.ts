@@ -1,17 +1,22 @@
-// Exim as a sender: one run of the program a letter, with a configuration and a spool of its own.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+// Exim as a sender: one run of the program a letter, with a configuration and a spool of its own. It conflicts with
+// Debian's Postfix, so where it is not installed it runs from its unpacked package.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { Namespaced } from "../interop/namespaced.ts";
+import { unpackedMissing } from "../interop/unpacked.ts";
 import { findProgram, run } from "./live_children.ts";
 import type { Letter } from "./live_letters.ts";
 import { type Report, type Sender, type Target, unixForm } from "./live_senders.ts";
 
-/** Exim uses BDAT wherever CHUNKING is offered. It cannot be installed beside Debian's Postfix. */
+const installed = findProgram("exim4", "exim");
+
+/** Exim uses BDAT wherever CHUNKING is offered. */
 export const exim: Sender = {
   name: "Exim",
-  missing: findProgram("exim4", "exim") === undefined
-    ? "Debian package exim4-daemon-light is not installed (it conflicts with postfix)"
+  missing: installed === undefined
+    ? unpackedMissing("exim")
     : process.getuid?.() === 0
     ? undefined
     : "Exim with a configuration of ours needs root",
@@ -27,18 +32,23 @@ export const exim: Sender = {
 };
 
 async function sendWithExim(folder: string, letter: Letter, target: Target): Promise<Report> {
-  const program = findProgram("exim4", "exim")!;
+  const program = installed ?? "/usr/sbin/exim4";
   const configuration = join(folder, "exim.conf");
   writeFileSync(configuration, eximConfiguration(folder, program, target));
   await run(["chown", "-R", "nobody:nogroup", folder]);
   await run(["chown", "root:root", configuration]);
-  const { stderr } = await run(
-    [program, "-C", configuration, "-odf", "-oi", "-f", letter.from, "--", ...letter.to],
-    { input: unixForm(letter.content) },
-  );
+  const words = [program, "-C", configuration, "-odf", "-oi", "-f", letter.from, "--", ...letter.to];
+  const command = installed === undefined ? unpacked(folder).command('exec "$@"', ...words) : words;
+  const { stderr } = await run(command, { input: unixForm(letter.content) });
   // What it cannot write to its log goes to stderr.
   const said = (await run(["sh", "-c", `cat ${folder}/*log`])).stdout + stderr;
   return { ok: / => /.test(said) && !/ (\*\*|==) /.test(said), said };
+}
+
+function unpacked(folder: string): Namespaced {
+  const own = join(folder, "apart");
+  mkdirSync(own);
+  return new Namespaced("exim", own);
 }
 
 function eximConfiguration(folder: string, program: string, { port, security }: Target): string {
