@@ -132,7 +132,7 @@ export interface Talk {
   readonly scene: Scene;
   readonly backends: readonly Stammerer[];
   /** The recipients that the client was told are accepted. */
-  readonly told: readonly string[];
+  readonly told: string[];
   /** The message's reply. */
   readonly end: string | undefined;
 }
