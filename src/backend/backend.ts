@@ -13,8 +13,10 @@ export interface Backend {
   extensions: Extensions | undefined;
   /** When it last could not be reached; it is then asked last for a while. */
   failedAt: number;
+  /** It has once said what nobody had asked for: from then on it is told one command at a time. */
+  outOfTurn: boolean;
 }
 
 export function backendAt(name: string, endpoint: Endpoint): Backend {
-  return { name, endpoint, extensions: undefined, failedAt: -Infinity };
+  return { name, endpoint, extensions: undefined, failedAt: -Infinity, outOfTurn: false };
 }

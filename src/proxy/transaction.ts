@@ -338,6 +338,7 @@ export class Transaction implements Taker, Holder {
   #left(loss: Loss): void {
     const connection = this.#connection!;
     this.#pool.forget(connection);
+    if (loss.why === "unasked" || loss.why === "unexpected") connection.backend.outOfTurn = true;
     this.#connection = this.#due = undefined;
     this.#foreseen = [];
     this.#sent.length = this.#script.length = 0;
@@ -410,9 +411,9 @@ export class Transaction implements Taker, Holder {
   }
 
   /** A message that travels by BDAT has no 354 to tell a reply too many from the one that is due. */
-  #goesAhead({ extensions }: Connection): boolean {
-    return this.#options.pipelining && extensions.has("PIPELINING") && this.#asked !== "chunk" &&
-      !asksBinary(this.mail.parameters);
+  #goesAhead({ extensions, backend }: Connection): boolean {
+    return this.#options.pipelining && extensions.has("PIPELINING") && !backend.outOfTurn &&
+      this.#asked !== "chunk" && !asksBinary(this.mail.parameters);
   }
 
   /** Everything of the envelope is answered: what was asked beyond it can go on. */

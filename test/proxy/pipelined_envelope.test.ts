@@ -163,7 +163,7 @@ describe("a reply too many", () => {
   }
 
   dialogue(
-    "that comes once the recipient was answered: the envelope is asked for again before its message",
+    "that comes once the recipient was answered: he is asked for again before his message, one command at a time",
     LATE,
     `${GROUP}
      < 250 2.1.0 Ok
@@ -175,9 +175,21 @@ describe("a reply too many", () => {
     (then)
     C: DATA
        > <connect>
-${leg(true, [["MAIL FROM:<s@client.example>", "250 2.1.0 Ok"], ["RCPT TO:<b@mx.example>", "550 5.1.1 who?"]])}
+${
+      leg(false, [["MAIL FROM:<s@client.example>", "250 2.1.0 Ok"], [
+        "RCPT TO:<b@mx.example>",
+        "550 5.1.1 who?",
+      ]])
+    }
        > QUIT
-    ${FAILED}`,
+    ${FAILED}
+    (then)
+    C: RSET
+    S: 250 2.0.0 Ok
+    ${MAIL}
+    C: RCPT TO:<b@mx.example>
+${leg(false, [["MAIL FROM:<s@client.example>", "250 2.1.0 Ok"], ["RCPT TO:<b@mx.example>", "250 2.1.5 Ok"]])}
+    S: 250 2.1.5 Ok`,
   );
 
   dialogue(
