@@ -33,6 +33,8 @@ export class Backend {
   slow = false;
   /** Until when it is spoken to without TLS, where TLS is opportunistic and has failed. */
   plainUntil = -Infinity;
+  /** It has once said what nobody had asked for: from then on it is told one command at a time. */
+  outOfTurn = false;
   /** Open connections, apart from looks. */
   connections = 0;
   /** Those of them that have been ready. */

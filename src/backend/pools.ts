@@ -120,6 +120,11 @@ export class Pools {
     return { to: this.#named.get(pool)!, by };
   }
 
+  /** Recipients of one transaction may go to different pools. */
+  get parted(): boolean {
+    return this.#settings.routes.length > 0;
+  }
+
   #sentTo(target: RouteTarget): Destination {
     if (typeof target !== "string") return this.#at(target);
     const named = this.#named.get(target);

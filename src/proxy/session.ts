@@ -616,6 +616,12 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#pump();
   }
 
+  /** Where a plugin or a route has a say in each recipient, none is asked for ahead. */
+  ahead(): readonly RcptCommand[] {
+    const { chain, pools } = this.#around;
+    return chain.asks("rcpt") || pools.parted ? [] : this.#server.foresee();
+  }
+
   backendReady(): void {
     this.#backendSlow = false;
     if (!this.#pumping) this.#regulate();

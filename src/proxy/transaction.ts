@@ -25,6 +25,8 @@ export interface TransactionOwner {
   answered(reply: Reply): void;
   /** The chunk that was announced may come. */
   chunkWanted(): void;
+  /** The recipients that will be asked for next, as far as that is known for certain. */
+  ahead(): readonly RcptCommand[];
   /** The backend reads again. */
   backendReady(): void;
   /** The trace fields that go before the message. */
@@ -55,10 +57,17 @@ const MAIL_TAKEN = reply(250, "1.0", "Ok");
 /** What the owner waits for. */
 type Asked = "mail" | "rcpt" | "data" | "chunk" | "chunk end" | "end";
 
-/** A command in flight. `told`: the client has had its answer already. */
+/** A command in flight. `told`: the client has had its answer already. `ahead`: the client's next one but not yet asked. */
 interface Sent {
   readonly step: Step;
   readonly told: boolean;
+  readonly ahead?: RcptCommand;
+}
+
+/** A recipient who will be asked for, and what the backend has said to him. */
+interface Foreseen {
+  readonly rcpt: RcptCommand;
+  readonly reply: Reply;
 }
 
 export class Transaction implements Taker, Holder {
@@ -88,6 +97,10 @@ export class Transaction implements Taker, Holder {
   /** Commands in flight, and those to send when it is their turn. */
   readonly #sent: Sent[] = [];
   readonly #script: { readonly sent: Sent; readonly line: string }[] = [];
+  /** The reply to what is asked, while others of its group are awaited. */
+  #due: Reply | undefined;
+  /** Answers that were got ahead, in order. */
+  #foreseen: Foreseen[] = [];
   /** The reply that answers whatever is asked, since the envelope could not be repeated. */
   #spoilt: Reply | undefined;
   #carrier: Carrier | undefined;
@@ -156,7 +169,10 @@ export class Transaction implements Taker, Holder {
   recipient(rcpt: RcptCommand): void {
     this.#asked = "rcpt";
     this.#rcpt = rcpt;
-    this.#ask();
+    const foreseen = this.#foreseen[0];
+    if (foreseen === undefined || rcptLine(foreseen.rcpt) !== rcptLine(rcpt)) return this.#ask();
+    this.#foreseen.shift();
+    this.#envelopeReplied("rcpt", this.#connection!, foreseen.reply);
   }
 
   data(): void {
@@ -211,6 +227,7 @@ export class Transaction implements Taker, Holder {
   }
 
   #giveBack(): void {
+    this.#foreseen = [];
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection === undefined) return;
@@ -251,6 +268,7 @@ export class Transaction implements Taker, Holder {
     if (this.#asked === "rcpt") {
       this.#script.push({ sent: { step: "rcpt", told: false }, line: rcptLine(this.#rcpt!) });
     }
+    this.#foresee(connection);
     this.#play(connection);
   }
 
@@ -260,6 +278,16 @@ export class Transaction implements Taker, Holder {
     if (!connection.extensions.has("XFORWARD")) return;
     for (const line of forwardLines(this.#owner.identity(), this.#owner.ident, connection.extensions)) {
       this.#script.push({ sent: { step: "xforward", told: true }, line });
+    }
+  }
+
+  /** What the client will ask next goes with what it asks now, where nothing but the backend has a say in it. */
+  #foresee(connection: Connection): void {
+    if ((this.#asked !== "mail" && this.#asked !== "rcpt") || !this.#goesAhead(connection)) return;
+    if (connection.backend.address.lmtp) return;
+    for (const ahead of this.#owner.ahead()) {
+      if (!fits(this.mail, [], ahead, connection.extensions, connection.secured)) return;
+      this.#script.push({ sent: { step: "rcpt", told: false, ahead }, line: rcptLine(ahead) });
     }
   }
 
@@ -311,13 +339,21 @@ export class Transaction implements Taker, Holder {
     if (step === "chunk") return this.#chunkReplied(connection, given);
     const sent = this.#sent.shift()!;
     if (step === "data") return this.#dataReplied(connection, given);
+    if (sent.ahead !== undefined) this.#foreseen.push({ rcpt: sent.ahead, reply: given });
+    else if (!sent.told) this.#due = given;
     // What XFORWARD says is for the backend's log alone.
-    if (sent.told && given.code >= 300 && step !== "xforward") this.#spoil(step, given);
-    // Of several that went out together the last is the client's: it hears of it when all are answered.
-    if (this.#sent.length > 0) return;
+    else if (given.code >= 300 && step !== "xforward") this.#spoil(step, given);
+    // Of several that went out together the client hears when all are answered.
+    if (this.#sent.length === 0) this.#groupReplied(connection, step);
+  }
+
+  #groupReplied(connection: Connection, step: Step): void {
     if (this.#group > 1 && !connection.quiet) return this.#unasked(connection, step);
-    if (sent.told || this.#spoilt !== undefined) this.#play(connection);
-    else this.#envelopeReplied(step, connection, given);
+    const due = this.#due;
+    this.#due = undefined;
+    if (this.#spoilt !== undefined) this.#foreseen = [];
+    if (due === undefined || this.#spoilt !== undefined) this.#play(connection);
+    else this.#envelopeReplied(this.#asked === "mail" ? "mail" : "rcpt", connection, due);
   }
 
   /** More was said than was asked: whose answer is whose is not known any more. */
@@ -341,7 +377,9 @@ export class Transaction implements Taker, Holder {
   #left(loss: Loss): void {
     const connection = this.#connection!;
     this.#pool.forget(connection);
-    this.#connection = undefined;
+    if (loss.why === "unasked" || loss.why === "unexpected") connection.backend.outOfTurn = true;
+    this.#connection = this.#due = undefined;
+    this.#foreseen = [];
     this.#sent.length = this.#script.length = 0;
     const carrying = this.#carrier !== undefined;
     if (carrying && this.#asked === "end" && loss.step === "end" && loss.why !== "421") {
@@ -361,10 +399,13 @@ export class Transaction implements Taker, Holder {
   /** Sends what is asked, on the connection there is or on a new one. */
   #ask(): void {
     if (this.#failed !== undefined) return this.#answer(this.#failed);
+    // Whom nobody has asked for is not to get the message.
+    if (this.#foreseen.length > 0) this.#giveBack();
     const connection = this.#connection;
     if (connection === undefined) return this.#dial(false);
     if (this.#asked === "rcpt") {
       this.#script.push({ sent: { step: "rcpt", told: false }, line: rcptLine(this.#rcpt!) });
+      this.#foresee(connection);
     }
     this.#play(connection);
   }
@@ -410,9 +451,9 @@ export class Transaction implements Taker, Holder {
   }
 
   /** A message that travels by BDAT has no 354 to tell a reply too many from the one that is due. */
-  #goesAhead({ extensions }: Connection): boolean {
-    return this.#options.pipelining && extensions.has("PIPELINING") && this.#asked !== "chunk" &&
-      !asksBinary(this.mail.parameters);
+  #goesAhead({ extensions, backend }: Connection): boolean {
+    return this.#options.pipelining && extensions.has("PIPELINING") && !backend.outOfTurn &&
+      this.#asked !== "chunk" && !asksBinary(this.mail.parameters);
   }
 
   /** Everything of the envelope is answered: what was asked beyond it can go on. */
@@ -453,6 +494,7 @@ export class Transaction implements Taker, Holder {
     if (step === "mail" && reply.code >= 300) {
       // Not given back: Postfix remembers the SIZE of a refused MAIL, and refuses the next client's MAIL for it.
       this.#connection = undefined;
+      this.#foreseen = [];
       this.#pool.retire(connection);
     }
     if (step === "rcpt") {

@@ -55,6 +55,12 @@ export class LineReader {
     return latin1Text(this.bytes, this.at, this.at + letters.length).toUpperCase() === letters;
   }
 
+  /** Whether the unread bytes end with these letters, in any case. */
+  endsWith(letters: string): boolean {
+    const from = this.bytes.length - letters.length;
+    return from >= this.at && latin1Text(this.bytes, from, this.bytes.length).toUpperCase() === letters;
+  }
+
   /** Moves the reading position behind bytes that were read by someone else. */
   skipTo(index: number): void {
     this.at = this.#scanned = index;
@@ -92,6 +98,18 @@ export class LineReader {
     }
     this.#scanned = end;
     return bytes.length - this.at >= limit ? { fault: "too long" } : undefined;
+  }
+
+  /**
+   * A whole line that starts at an index, and the index behind it; nothing is taken off.
+   * @returns undefined where there is none, or one that `line` would find fault with
+   */
+  peek(from: number, limit: number): { readonly line: string; readonly end: number } | undefined {
+    const { bytes } = this;
+    const lf = bytes.indexOf(LF, from);
+    if (lf <= from || bytes[lf - 1] !== CR || lf + 1 - from > limit) return undefined;
+    for (let i = from; i < lf - 1; i++) if (bytes[i] === CR || bytes[i] === 0) return undefined;
+    return { line: latin1Text(bytes, from, lf - 1), end: lf + 1 };
   }
 
   /** Drops bytes up to and with the next CRLF; false when there is none yet and all was dropped. */

@@ -55,6 +55,11 @@ export function asksTls(parameters: readonly Parameter[]): boolean {
   return parameters.some(({ keyword }) => keyword === "REQUIRETLS");
 }
 
+/** Whether MAIL announced addresses or header fields in UTF-8 (RFC 6531 §3.4). */
+export function asksUtf8(parameters: readonly Parameter[]): boolean {
+  return parameters.some(({ keyword }) => keyword === "SMTPUTF8");
+}
+
 /**
  * Reads what follows a path: nothing, or parameters each after a space. Several spaces, and spaces at the
  * end, are taken as well: nothing else can be meant by them.

@@ -11,7 +11,7 @@ import type { MessageChecks } from "./data.ts";
 import type { LineFault } from "./lines.ts";
 import type { Reply } from "./reply.ts";
 import { readCommand } from "./commands.ts";
-import { asksBinary } from "./parameters.ts";
+import { asksBinary, asksUtf8 } from "./parameters.ts";
 import { NO_EXTENSIONS } from "./extensions.ts";
 import { Intake, type IntakeEvent } from "./intake.ts";
 import { LineReader } from "./lines.ts";
@@ -57,6 +57,14 @@ type Mode =
   | "tls"
   | "closed";
 
+/** The RCPTs among the commands. */
+export type RcptCommand = Command & { readonly kind: "rcpt" };
+
+const NOBODY: readonly RcptCommand[] = [];
+const DATA = "DATA\r\n";
+/** Recipients that are foreseen at a time. */
+const FORESEEN = 100;
+
 /** A line this many times the limit is no command gone wrong. */
 const FAR_TOO_LONG = 1024;
 
@@ -90,6 +98,8 @@ export class Server {
   /** PIPELINING has been offered: commands may be sent ahead (RFC 2920 §3.1). */
   #ahead = false;
   #closeTold = false;
+  /** What is in the input was looked at by `foresee`, in vain. */
+  #unforeseen = false;
   readonly #pace: Pace;
   /** The time of the bytes being read. */
   #now = 0;
@@ -139,6 +149,7 @@ export class Server {
       this.#pace.octets(now);
     }
     if (this.#mode === "silent") this.conduct.spokeEarly = true;
+    this.#unforeseen = false;
     this.#input.push(bytes);
   }
 
@@ -269,6 +280,43 @@ export class Server {
     if (this.phase !== "start") this.phase = "ready";
     this.#intake?.drop();
     this.utf8 = this.binary = false;
+  }
+
+  /**
+   * The recipients that stand in the input behind the MAIL or RCPT that waits, if DATA is what follows them and the input
+   * ends there: they will be the next events, unless the answers end the session. Nothing is taken off the input.
+   */
+  foresee(): readonly RcptCommand[] {
+    const mail = this.#waiting?.kind === "mail" ? this.#waiting : undefined;
+    if ((mail === undefined && this.#pending !== "rcpt") || this.#unforeseen) return NOBODY;
+    const seen = this.#input.endsWith(DATA) ? this.#lookAhead(mail) : undefined;
+    // Looked at once more for each recipient, a long input would cost the square of its length.
+    this.#unforeseen = seen === undefined;
+    return seen ?? NOBODY;
+  }
+
+  #lookAhead(mail: (Command & { kind: "mail" }) | undefined): readonly RcptCommand[] | undefined {
+    const { limits } = this.options;
+    const standing = {
+      offered: this.offered,
+      utf8: mail === undefined ? this.utf8 : asksUtf8(mail.parameters),
+      binary: mail === undefined ? this.binary : asksBinary(mail.parameters),
+      messageSize: limits.messageSize,
+      xclient: false,
+      tlsMissing: this.#tlsMissing,
+    };
+    const most = Math.min(this.#tally.recipientsLeft - 1, FORESEEN);
+    const seen: RcptCommand[] = [];
+    for (let from = this.#input.at; seen.length <= most;) {
+      const found = this.#input.peek(from, limits.commandLine);
+      const read = found && readCommand(found.line, "rcpt", standing);
+      if (read === undefined || !("command" in read)) return undefined;
+      if (read.command.kind === "data") return seen;
+      if (read.command.kind !== "rcpt") return undefined;
+      seen.push(read.command);
+      from = found!.end;
+    }
+    return undefined;
   }
 
   // ---- reading ----
@@ -431,7 +479,7 @@ export class Server {
       case "mail": {
         const { parameters } = command as Command & { kind: "mail" };
         this.phase = "mail";
-        this.utf8 = parameters.some((parameter) => parameter.keyword === "SMTPUTF8");
+        this.utf8 = asksUtf8(parameters);
         this.binary = asksBinary(parameters);
         return;
       }

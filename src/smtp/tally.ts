@@ -49,6 +49,12 @@ export class Tally {
     return this.#recipients >= this.#limits.recipients ? [452, "5.3", "Too many recipients"] : undefined;
   }
 
+  /** How many recipients more could be asked about, whatever becomes of them, before a limit is met. */
+  get recipientsLeft(): number {
+    const { recipients, refusedRecipients } = this.#limits;
+    return Math.min(recipients - this.#recipients, refusedRecipients - this.#refused);
+  }
+
   /** RCPT was accepted. */
   acceptedRecipient(): void {
     this.#recipients++;

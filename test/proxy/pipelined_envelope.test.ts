@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { definePlugin } from "../../src/policy/plugin.ts";
 import { Scene } from "../../src/testing/scene.ts";
 import { dialogue, type DialogueOptions } from "../support/dialogue.ts";
 import { DELIVERED, GREETED, leg, OPENED } from "../support/dialogue_parts.ts";
@@ -162,7 +163,7 @@ describe("a reply too many", () => {
   }
 
   dialogue(
-    "that comes once the recipient was answered: the envelope is asked for again before its message",
+    "that comes once the recipient was answered: he is asked for again before his message, one command at a time",
     LATE,
     `${GROUP}
      < 250 2.1.0 Ok
@@ -174,9 +175,21 @@ describe("a reply too many", () => {
     (then)
     C: DATA
        > <connect>
-${leg(true, [["MAIL FROM:<s@client.example>", "250 2.1.0 Ok"], ["RCPT TO:<b@mx.example>", "550 5.1.1 who?"]])}
+${
+      leg(false, [["MAIL FROM:<s@client.example>", "250 2.1.0 Ok"], [
+        "RCPT TO:<b@mx.example>",
+        "550 5.1.1 who?",
+      ]])
+    }
        > QUIT
-    ${FAILED}`,
+    ${FAILED}
+    (then)
+    C: RSET
+    S: 250 2.0.0 Ok
+    ${MAIL}
+    C: RCPT TO:<b@mx.example>
+${leg(false, [["MAIL FROM:<s@client.example>", "250 2.1.0 Ok"], ["RCPT TO:<b@mx.example>", "250 2.1.5 Ok"]])}
+    S: 250 2.1.5 Ok`,
   );
 
   dialogue(
@@ -231,6 +244,139 @@ ${leg(true, [["MAIL FROM:<s@client.example>", "250 2.1.0 Ok"], ["RCPT TO:<b@mx.e
   );
 });
 
+describe("recipients that the client sent ahead, with DATA behind them,", () => {
+  const AHEAD = `${GREETED}
+    C: MAIL FROM:<s@client.example>
+    C: RCPT TO:<a@mx.example>
+    C: RCPT TO:<b@mx.example> NOTIFY=NEVER
+    C: RCPT TO:<c@mx.example>
+    C: DATA`;
+  const IN_ONE_WRITE = { notInPieces: "octet by octet nothing is ahead", notPipelined: "it is" };
+  const PAIRS = [
+    ["MAIL FROM:<s@client.example>", "250 2.1.0 Ok"],
+    ["RCPT TO:<a@mx.example>", "250 2.1.5 a"],
+    ["RCPT TO:<b@mx.example> NOTIFY=NEVER", "550 5.1.1 b"],
+    ["RCPT TO:<c@mx.example>", "250 2.1.5 c"],
+  ] as const;
+  const MESSAGE = `
+    C: Subject: x
+    C:
+    C: .
+       > Subject: x
+       >
+       > .
+       < 250 2.0.0 Kept
+    S: 250 2.0.0 Kept`;
+  const ANSWERED = `
+    S: 250 2.1.0 Ok
+    S: 250 2.1.5 a
+    S: 550 5.1.1 b
+    S: 250 2.1.5 c`;
+
+  for (const dial of ["mail", "rcpt"] as const) {
+    dialogue(
+      `go in one write and are answered in order (dial: ${dial})`,
+      { ...IN_ONE_WRITE, dial },
+      `${AHEAD}
+      ${dial === "rcpt" ? "S: 250 2.1.0 Ok" : ""}
+      ${leg(true, PAIRS)}
+      ${dial === "rcpt" ? ANSWERED.replace(/.*2\.1\.0 Ok\n/, "") : ANSWERED}
+         > DATA
+         < 354 Go ahead
+      S: 354 Go ahead
+      ${MESSAGE}`,
+    );
+  }
+
+  dialogue(
+    "of a sender who is refused are the machine's to answer",
+    { ...IN_ONE_WRITE, dial: "mail" },
+    `${AHEAD}
+    ${
+      leg(
+        true,
+        PAIRS.map(([command], i) => [command, i === 0 ? "550 5.7.1 not from there" : "503 5.5.1 MAIL first"]),
+      )
+    }
+       > QUIT
+    S: 550 5.7.1 not from there
+    S: 503 5.5.1 Send MAIL first [ref]
+    S: 503 5.5.1 Send MAIL first [ref]
+    S: 503 5.5.1 Send MAIL first [ref]
+    S: 503 5.5.1 Send MAIL first [ref]`,
+  );
+
+  dialogue(
+    "are asked for again where the backend is lost among them",
+    { ...IN_ONE_WRITE, dial: "mail", backends: ["a", "b"] },
+    `${AHEAD}
+       > <connect a>
+       ${PAIRS.map(([command]) => `> ${command}`).join("\n")}
+       < 250 2.1.0 Ok
+       < 250 2.1.5 a
+       < <close>
+       > <connect b>
+       ${leg(true, PAIRS)}
+    ${ANSWERED}
+       > DATA
+       < 354 Go ahead
+    S: 354 Go ahead
+    ${MESSAGE}`,
+  );
+
+  dialogue(
+    "are told nothing where one reply is too many: the sender is answered 451",
+    { ...IN_ONE_WRITE, dial: "mail" },
+    `${AHEAD}
+    ${leg(true, [...PAIRS.slice(0, 3), ["RCPT TO:<c@mx.example>", "250 2.1.5 c\n     < 250 2.1.5 too many"]])}
+       > <abort>
+    ${FAILED}
+    S: 503 5.5.1 Send MAIL first [ref]
+    S: 503 5.5.1 Send MAIL first [ref]
+    S: 503 5.5.1 Send MAIL first [ref]
+    S: 503 5.5.1 Send MAIL first [ref]`,
+  );
+
+  dialogue(
+    "are forgotten by the backend where the session ends before they are asked for",
+    { ...IN_ONE_WRITE, dial: "mail", limits: { errors: 1 }, notPipelined: "it is" },
+    `${GREETED}
+    C: MAIL FROM:<s@client.example>
+    C: RCPT TO:<a@mx.example>
+    C: DATA
+    ${leg(true, PAIRS.slice(0, 2))}
+    S: 250 2.1.0 Ok
+    S: 250 2.1.5 a
+       > DATA
+       < 451 4.3.0 not now
+    S: 451 4.3.0 not now
+    S: 421 4.7.0 Too many errors [ref]
+    S: <close>
+       > RSET`,
+  );
+
+  const alone: readonly (readonly [why: string, options: DialogueOptions])[] = [
+    ["where a plugin is asked about each", {
+      plugins: [definePlugin("one", () => ({ onError: "pass", rcpt: () => undefined }))()],
+    }],
+    ["where routes may part them", { routes: [{ domain: "z.example", pool: "default" }] }],
+    ["where pipelining is off", { pipelining: false }],
+    ["where the backend does not offer it", { extensions: ["DSN"] }],
+  ];
+  for (const [why, options] of alone) {
+    dialogue(
+      `go one by one ${why}`,
+      { ...IN_ONE_WRITE, dial: "mail", ...options },
+      `${AHEAD}
+      ${PAIRS.map((pair) => leg(false, [pair]) + `S: ${pair[1]}`).join("\n")}
+         > DATA
+         < 354 Go ahead
+      S: 354 Go ahead
+      ${MESSAGE}`,
+    );
+  }
+});
+
 // ---- any splitting, any backend ----
 
 const code = fc.constantFrom(
@@ -244,7 +390,8 @@ const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 60 });
 const recipients = fc.array(fc.boolean(), { minLength: 1, maxLength: 4 });
 const session: fc.Arbitrary<Session> = fc.record({
   recipients,
-  ahead: fc.boolean(),
+  ahead: fc.constantFrom("no", "yes", "in one write"),
+  dial: fc.constantFrom("mail", "rcpt"),
   chunks: fc.boolean(),
   sizes,
 });
@@ -291,7 +438,8 @@ test("a backend that replies once too often within the group never makes a refus
 });
 
 test("a backend that keeps to the protocol is never taken for one that does not", () => {
-  fc.assert(fc.property(session, (said) => {
+  fc.assert(fc.property(session, (drawn) => {
+    const said = drawn.dial === "mail" && drawn.chunks ? { ...drawn, dial: "rcpt" as const } : drawn;
     const { scene, backends, told, end } = talk(said, {});
     expect(scene.log.filter(({ event }) => event === "backend lost")).toEqual([]);
     const accepted = said.recipients.flatMap((good, i) => good ? [`${i}@mx.example`] : []);

@@ -160,3 +160,32 @@ test("what is skipped by someone else is not read again", () => {
   expect(reader.length).toBe(0);
   expect(reader.line(100)).toBeUndefined();
 });
+
+test("a line that is only looked at is the line that is then taken off", () => {
+  const octet = fc.constantFrom("a", "b", " ", "\r\n", "\r\n", "\r", "\n", "\0", "\xff");
+  fc.assert(
+    fc.property(fc.array(octet, { maxLength: 30 }), fc.integer({ min: 3, max: 12 }), (octets, limit) => {
+      const reader = new LineReader();
+      reader.push(latin1(octets.join("")));
+      for (;;) {
+        const seen = reader.peek(reader.at, limit);
+        const taken = reader.line(limit);
+        expect(seen?.line).toBe(typeof taken === "string" ? taken : undefined);
+        if (typeof taken !== "string") return;
+        expect(seen?.end).toBe(reader.at);
+      }
+    }),
+  );
+});
+
+test("the end of the unread octets is compared in any case, and octets that were read do not count", () => {
+  const reader = new LineReader();
+  reader.push(latin1("x\r\ndAtA\r\n"));
+  expect(reader.endsWith("DATA\r\n")).toBe(true);
+  reader.line(100);
+  expect(reader.endsWith("DATA\r\n")).toBe(true);
+  expect(reader.endsWith("X\r\nDATA\r\n")).toBe(false);
+  reader.line(100);
+  expect(reader.endsWith("DATA\r\n")).toBe(false);
+  expect(reader.endsWith("")).toBe(true);
+});

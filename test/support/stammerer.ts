@@ -117,22 +117,29 @@ export class Stammerer {
 export interface Session {
   /** Which of its recipients the backend knows. */
   readonly recipients: readonly boolean[];
-  /** It does not wait for answers. */
-  readonly ahead: boolean;
+  /** Whether it waits for answers: always, never, or it says all from MAIL to DATA in one write. */
+  readonly ahead: "no" | "yes" | "in one write";
+  /** When a backend is dialled. */
+  readonly dial: "mail" | "rcpt";
   /** Its message comes by BDAT. */
   readonly chunks: boolean;
   /** Octets that the backends say at a time. */
   readonly sizes: readonly number[];
 }
 
-/** Plays a session with one message; `told`: the recipients that it was told are accepted; `end`: the message's reply. */
-export function talk(said: Session, options: Omit<StammererOptions, "answers">): {
+/** What came of a session. */
+export interface Talk {
   readonly scene: Scene;
   readonly backends: readonly Stammerer[];
+  /** The recipients that the client was told are accepted. */
   readonly told: string[];
+  /** The message's reply. */
   readonly end: string | undefined;
-} {
-  const scene = new Scene({ dial: "rcpt" });
+}
+
+/** Plays a session with one message. */
+export function talk(said: Session, options: Omit<StammererOptions, "answers">): Talk {
+  const scene = new Scene({ dial: said.dial });
   const backends: Stammerer[] = [];
   scene.onDial = (dial) => {
     const stammer = backends.length === 0 || options.stammer?.always ? options.stammer : undefined;
@@ -145,12 +152,15 @@ export function talk(said: Session, options: Omit<StammererOptions, "answers">):
     ...mailboxes.map((mailbox) => `RCPT TO:<${mailbox}>\r\n`),
     ...(said.chunks ? ["BDAT 6 LAST\r\na: b\r\n"] : ["DATA\r\n", "a: b\r\n.\r\n"]),
   ];
+  // With DATA, but without what only 354 allows; and never with BDAT, which is a message already.
+  const envelope = 1 + mailboxes.length + (said.chunks ? 0 : 1);
   const replies: string[] = [];
   let sent = 0;
   const sizes = [...said.sizes];
   const speak = () => {
-    scene.send(commands[sent]!);
-    sent++;
+    const count = said.ahead === "in one write" && sent === 1 ? envelope : 1;
+    scene.send(commands.slice(sent, sent + count).join(""));
+    sent += count;
   };
   for (let turn = 0, still = 0; turn < 500 && still < 5; turn++) {
     replies.push(...wholeReplies(scene));
@@ -171,7 +181,7 @@ export function talk(said: Session, options: Omit<StammererOptions, "answers">):
 
 /** Behind EHLO, and up to DATA. */
 function mayGoAhead({ ahead }: Session, sent: number): boolean {
-  return sent === 0 || (ahead && sent > 1);
+  return sent === 0 || (ahead !== "no" && sent > 1);
 }
 
 const heardOf = new WeakMap<Scene, string>();
