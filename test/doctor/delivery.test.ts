@@ -1,12 +1,20 @@
 /** What the backend writes of the client, read in a mailbox. */
-import { expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { afterAll, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mailboxFault, receivedOf } from "../../src/doctor/mailbox.ts";
-import { scratch } from "../support/scratch.ts";
 import { examined, ScriptedBackend, type Session } from "./scripted_backend.ts";
 
 const TO = "t@b.example";
+
+/** A folder of its own for each test. */
+function folderFor(files: Readonly<Record<string, string>> = {}): string {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-doctor-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  return folder;
+}
 
 /** A backend that delivers into a Maildir, with a Received field that names this address. */
 async function delivering(maildir: string, named: (session: Session) => string): Promise<ScriptedBackend> {
@@ -28,7 +36,7 @@ async function delivering(maildir: string, named: (session: Session) => string):
 }
 
 test("its Received field names whom it was told", async () => {
-  const maildir = join(scratch({ "x": "" }), "box");
+  const maildir = join(folderFor(), "box");
   const backend = await delivering(maildir, ({ address }) => address);
   const found = await examined(backend, { deliver: TO, mailbox: maildir });
   expect(found.find("own-received")).toMatchObject({
@@ -40,7 +48,7 @@ test("its Received field names whom it was told", async () => {
 });
 
 test("it names somebody else", async () => {
-  const maildir = join(scratch({ "x": "" }), "box");
+  const maildir = join(folderFor(), "box");
   const found = await examined(await delivering(maildir, () => "127.0.0.1"), {
     deliver: TO,
     mailbox: maildir,
@@ -67,7 +75,7 @@ test("nothing is sent without an address", async () => {
 test("an mbox file, in which the topmost Received of the right message counts", () => {
   const message = (token: string, by: string) =>
     `From <> now\nReturn-Path: <>\nReceived: from ${by}\n (x) by b\nReceived: older\nX-Sallyport-Doctor: ${token}\n\nbody\n\n`;
-  const folder = scratch({ mbox: message("one", "first") + message("two", "second"), plain: "" });
+  const folder = folderFor({ mbox: message("one", "first") + message("two", "second"), plain: "" });
   expect(receivedOf(join(folder, "mbox"), "two")).toBe("from second (x) by b");
   expect(receivedOf(join(folder, "mbox"), "one")).toBe("from first (x) by b");
   expect(receivedOf(join(folder, "mbox"), "three")).toBeUndefined();

@@ -265,7 +265,7 @@ export async function examined(
     to: undefined,
     deliver: undefined,
     mailbox: undefined,
-    patience: { reply: 1000, total: 20_000, quiet: 150 },
+    patience: { reply: 2000, total: 25_000, quiet: 250 },
     ...rest,
   }, nodeDial);
   return new Found(findings, server);

@@ -79,7 +79,7 @@ describe.skipIf(missing !== undefined)(title, () => {
       deliver: TO,
       mailbox: join(folder, "mail/t"),
       // The 1st is longer than Postfix waits for a header; the last is what it may need to store a message.
-      patience: { reply: 10_000, total: 60_000, quiet: 400 },
+      patience: { reply: 10_000, total: 60_000, quiet: 1000 },
       ...more,
     });
   }
