@@ -16,6 +16,8 @@ export type Failed = "greeting" | "reply";
 const DOUBLINGS = 30;
 /** A pause differs from the next one's by up to this part, so that many proxies do not look at the same time. */
 const JITTER = 0.25;
+/** The part of the first pause after which it is looked at while all are out, each time. */
+const URGENT = 0.5;
 /** What a backend that is just back has of its share. */
 const FIRST_SHARE = 0.1;
 
@@ -29,6 +31,7 @@ export class Circuit {
   #good = 0;
   /** Openings and failed looks since it last worked for good. */
   #openings = 0;
+  #openedAt = 0;
   #openUntil = 0;
   #closedAt = -Infinity;
   #reason = "";
@@ -54,9 +57,13 @@ export class Circuit {
     return this.#state === "closed" && this.#doubtful;
   }
 
-  /** Whether an open circuit is due for its look. */
-  due(now: number): boolean {
-    return this.#state === "open" && now >= this.#openUntil;
+  /**
+   * Whether an open circuit is due for its look.
+   * @param urgent nobody else can be asked either: mail waits for this
+   */
+  due(now: number, urgent: boolean): boolean {
+    if (this.#state !== "open") return false;
+    return now >= this.#openUntil || (urgent && now >= this.#openedAt + this.#health.pause * URGENT);
   }
 
   /** The look begins. */
@@ -128,6 +135,7 @@ export class Circuit {
     const doubled = Math.min(longestPause, pause * 2 ** Math.min(this.#openings++, DOUBLINGS));
     this.#state = "open";
     this.#good = 0;
+    this.#openedAt = now;
     this.#openUntil = now + doubled * (1 - JITTER * this.#random());
   }
 }

@@ -24,6 +24,8 @@ interface Watched {
   /** Looks in a row that ran out of time. */
   timeouts: number;
   waiting: (() => void)[];
+  /** A look has been taken since the circuit opened. */
+  tried: boolean;
 }
 
 export interface HealthOptions {
@@ -32,6 +34,8 @@ export interface HealthOptions {
   random(): number;
   readonly tell: Tell;
   readonly count: CountDial;
+  /** Whether nobody can be asked. */
+  down(): boolean;
   /** Whether another one is well. */
   another(backend: Backend): boolean;
   /** The backend's circuit is open from now on. */
@@ -63,6 +67,7 @@ export class Health implements Watch {
       lookedAt: -Infinity,
       timeouts: 0,
       waiting: [],
+      tried: false,
     });
   }
 
@@ -108,7 +113,7 @@ export class Health implements Watch {
         if (now >= record.until) look.fail("timeout", "a look took too long");
         else look.tick(now);
       } else if (backend.drained) continue;
-      else if (backend.circuit.due(now)) this.#halfOpen(backend, record);
+      else if (backend.circuit.due(now, this.#options.down())) this.#halfOpen(backend, record);
       else if (now >= record.due && backend.circuit.state !== "open") this.#look(backend, record);
     }
   }
@@ -158,6 +163,7 @@ export class Health implements Watch {
       ? backend.circuit.failed("reply", reason, now, this.#options.another(backend))
       : backend.circuit.failed("greeting", reason, now);
     if (!opened) return;
+    if (record !== undefined) record.tried = false;
     this.#told("warn", backend, "open", reason);
     this.#options.opened(backend);
   }
@@ -169,10 +175,14 @@ export class Health implements Watch {
     return backend.drained || backend.gone || backend.circuit.state === "open";
   }
 
-  #halfOpen(backend: Backend, record: Watched): void {
+  #halfOpen(backend: Backend, watched: Watched): void {
     backend.circuit.halfOpen();
-    this.#told("info", backend, "half-open", `looked at again after: ${backend.circuit.reason}`);
-    this.#look(backend, record);
+    // Once: a backend that is away for a day is looked at thousands of times.
+    if (!watched.tried) {
+      this.#told("info", backend, "half-open", `looked at again after: ${backend.circuit.reason}`);
+    }
+    watched.tried = true;
+    this.#look(backend, watched);
   }
 
   #look(backend: Backend, record: Watched): void {

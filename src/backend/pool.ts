@@ -44,8 +44,9 @@ export class Pool {
     const { health: settings, random = Math.random, tell = () => {}, count = () => {}, resolve } = options;
     const { times } = around;
     const opened = (backend: Backend) => this.#leaveIdle(backend);
+    const down = () => this.down;
     const another = (backend: Backend) => this.#another(backend);
-    this.#health = new Health(around, { settings, times, random, tell, count, opened, another });
+    this.#health = new Health(around, { settings, times, random, tell, count, opened, another, down });
     this.around = { ...around, watch: this.#health };
     this.#tell = tell;
     this.#reuse = options.reuse;

@@ -16,7 +16,7 @@ function opened(circuit: Circuit, now: number): Circuit {
 /** Takes a look when it is due, which fails; when that was. */
 function failedLook(circuit: Circuit, from: number): number {
   let now = from;
-  while (!circuit.due(now)) now++;
+  while (!circuit.due(now, false)) now++;
   circuit.halfOpen();
   circuit.lookedIll("refused", now);
   return now;
@@ -110,21 +110,31 @@ describe("an open circuit", () => {
         circuit.halfOpen();
         circuit.lookedIll("no", 0);
       }
-      expect(circuit.due(749)).toBe(false);
-      expect(circuit.due(60_000)).toBe(true);
+      expect(circuit.due(749, false)).toBe(false);
+      expect(circuit.due(60_000, false)).toBe(true);
     }));
+  });
+
+  test("while all are out, is looked at after half of the first pause, each time", () => {
+    const circuit = opened(make(), 0);
+    for (let now = 0; now < 5000; now += 500) {
+      expect([circuit.due(now + 499, true), circuit.due(now + 500, true)]).toEqual([false, true]);
+      circuit.halfOpen();
+      circuit.lookedIll("no", now + 500);
+    }
+    expect(circuit.due(5500, false)).toBe(false);
   });
 
   test("does not close by a dial made before, but is looked at at once", () => {
     const circuit = opened(make(), 0);
     circuit.greeted(10);
-    expect([circuit.state, circuit.due(10)]).toEqual(["open", true]);
+    expect([circuit.state, circuit.due(10, false)]).toEqual(["open", true]);
   });
 
   test("half-open, is not due for another look", () => {
     const circuit = opened(make(), 0);
     circuit.halfOpen();
-    expect(circuit.due(1e9)).toBe(false);
+    expect(circuit.due(1e9, true)).toBe(false);
   });
 
   test("closes with a good look", () => {
@@ -148,12 +158,12 @@ describe("an open circuit", () => {
     circuit.lookedWell(1000);
     circuit.worked(2000);
     opened(circuit, 3000);
-    expect([circuit.due(4999), circuit.due(5000)]).toEqual([false, true]);
+    expect([circuit.due(4999, false), circuit.due(5000, false)]).toEqual([false, true]);
     circuit.halfOpen();
     circuit.lookedWell(5000);
     circuit.worked(5000 + DEFAULTS.health.slowStart);
     opened(circuit, 100_000);
-    expect(circuit.due(101_000)).toBe(true);
+    expect(circuit.due(101_000, false)).toBe(true);
   });
 });
 
