@@ -11,6 +11,7 @@ import type { MessageChecks } from "./data.ts";
 import type { LineFault } from "./lines.ts";
 import type { Reply } from "./reply.ts";
 import { readCommand } from "./commands.ts";
+import { type RcptCommand, recipientsAhead } from "./foresee.ts";
 import { asksBinary, asksUtf8 } from "./parameters.ts";
 import { NO_EXTENSIONS } from "./extensions.ts";
 import { Intake, type IntakeEvent } from "./intake.ts";
@@ -57,13 +58,7 @@ type Mode =
   | "tls"
   | "closed";
 
-/** The RCPTs among the commands. */
-export type RcptCommand = Command & { readonly kind: "rcpt" };
-
 const NOBODY: readonly RcptCommand[] = [];
-const DATA = "DATA\r\n";
-/** Recipients that are foreseen at a time. */
-const FORESEEN = 100;
 
 /** A line this many times the limit is no command gone wrong. */
 const FAR_TOO_LONG = 1024;
@@ -289,13 +284,6 @@ export class Server {
   foresee(): readonly RcptCommand[] {
     const mail = this.#waiting?.kind === "mail" ? this.#waiting : undefined;
     if ((mail === undefined && this.#pending !== "rcpt") || this.#unforeseen) return NOBODY;
-    const seen = this.#input.endsWith(DATA) ? this.#lookAhead(mail) : undefined;
-    // Looked at once more for each recipient, a long input would cost the square of its length.
-    this.#unforeseen = seen === undefined;
-    return seen ?? NOBODY;
-  }
-
-  #lookAhead(mail: (Command & { kind: "mail" }) | undefined): readonly RcptCommand[] | undefined {
     const { limits } = this.options;
     const standing = {
       offered: this.offered,
@@ -305,18 +293,11 @@ export class Server {
       xclient: false,
       tlsMissing: this.#tlsMissing,
     };
-    const most = Math.min(this.#tally.recipientsLeft - 1, FORESEEN);
-    const seen: RcptCommand[] = [];
-    for (let from = this.#input.at; seen.length <= most;) {
-      const found = this.#input.peek(from, limits.commandLine);
-      const read = found && readCommand(found.line, "rcpt", standing);
-      if (read === undefined || !("command" in read)) return undefined;
-      if (read.command.kind === "data") return seen;
-      if (read.command.kind !== "rcpt") return undefined;
-      seen.push(read.command);
-      from = found!.end;
-    }
-    return undefined;
+    const most = this.#tally.recipientsLeft - 1;
+    const seen = recipientsAhead(this.#input, standing, most, limits.commandLine);
+    // Looked at once more for each recipient, a long input would cost the square of its length.
+    this.#unforeseen = seen === undefined;
+    return seen ?? NOBODY;
   }
 
   // ---- reading ----
