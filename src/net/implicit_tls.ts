@@ -18,8 +18,11 @@ export function requireTls({ tls }: ListenOptions): void {
   if (service !== undefined) serverTls(service);
 }
 
-/** Gives a new connection its owner: at once, or after the handshake, which is dropped when it takes too long. */
-export function welcome(wire: Wire, options: ListenOptions): void {
+/**
+ * Gives a new connection its owner: at once, or after the handshake, which is dropped when it takes too long.
+ * @param early ciphertext that was read already, behind a PROXY header; only with TLS
+ */
+export function welcome(wire: Wire, options: ListenOptions, early?: Uint8Array): void {
   const { tls, accept, handshakeTimeout = HANDSHAKE_TIMEOUT } = options;
   const service = currentTls(tls);
   if (service === undefined) {
@@ -43,5 +46,5 @@ export function welcome(wire: Wire, options: ListenOptions): void {
   wire.secure(service, () => {
     clearTimeout(patience);
     wire.owner = accept(wire);
-  });
+  }, early);
 }

@@ -87,6 +87,27 @@ describe("check shows", () => {
     expect(lines([]).filter((line) => /pools|routes|otherwise/.test(line))).toEqual([]);
   });
 
+  test("certificates without their keys, and what is asked of clients", () => {
+    const shown = report(
+      definePolicy({
+        hostname: "mx.example",
+        listen: ["127.0.0.1:25", { address: "127.0.0.1:587", tls: "required" }],
+        backends: ["b.example:25"],
+        tls: {
+          certificates: [{ cert: "/a.pem", key: "/a.key" }, { cert: "/b.pem", key: "/b.key" }],
+          clientCertificates: "optional",
+          clientCa: "/ca.pem",
+        },
+      }).settings,
+    ).map((line) => line.trim().replace(/ +/, " "));
+    expect(shown).toContain("listen 127.0.0.1:25, 127.0.0.1:587 (nothing before STARTTLS)");
+    expect(shown.slice(shown.indexOf("tls /a.pem (key hidden)")).slice(1, 3)).toEqual([
+      "/b.pem (key hidden)",
+      "tls.clientCertificates optional, by /ca.pem",
+    ]);
+    expect(shown.join()).not.toContain(".key");
+  });
+
   test("who is asked at each stage, in order", () => {
     expect(lines([size, names]).slice(-6).map((line) => line.trim().replace(/ +/, " "))).toEqual([
       "connect nobody is asked",
