@@ -1,10 +1,10 @@
 /** Exim 4 as a mail server: its configuration at the path that is compiled into it, a daemon in the foreground. */
 import { chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { greets } from "../../support/blackbox_proxy.ts";
 import { Daemon, serverPort } from "../../support/live_children.ts";
 import { Namespaced, YOU } from "../namespaced.ts";
 import {
+  isUp,
   type Peer,
   type PeerOptions,
   readStore,
@@ -22,7 +22,8 @@ export const exim: Peer = {
   start,
 };
 
-async function start({ folder, identity, tls }: PeerOptions): Promise<RunningPeer> {
+async function start(options: PeerOptions): Promise<RunningPeer> {
+  const { folder, identity, tls } = options;
   const port = await serverPort();
   const { script, mail } = storeScript(folder);
   const spool = join(folder, "spool");
@@ -37,7 +38,7 @@ async function start({ folder, identity, tls }: PeerOptions): Promise<RunningPee
   ];
   places.write("/etc/exim4/exim4.conf", configuration(port, spool, `${script} ${mail}`, more));
   const daemon = new Daemon(places.command("exec exim4 -bdf -q10m"), folder);
-  await daemon.up("Exim", () => greets(port));
+  await daemon.up("Exim", () => isUp(port, options));
   return {
     port,
     stored: (token) => readStore(mail, token),
