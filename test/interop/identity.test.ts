@@ -50,10 +50,13 @@ const ROWS: readonly Row[] = [
   { peer: postfix, form: "%?identity=auto", identity: "xclient", sees: "client" },
   { peer: postfix, form: "%?identity=xclient", identity: "xclient", sees: "client" },
   { peer: postfix, form: "%?identity=xforward", identity: "xforward", sees: "client, in the log" },
-  ...[postfix, exim, opensmtpd, haraka, aiosmtpd].flatMap((peer): Row[] => [
-    { peer, form: "%?identity=proxy-v1", identity: "proxy-v1", sees: "client" },
-    { peer, form: "%?identity=proxy-v2", identity: "proxy-v2", sees: "client" },
-  ]),
+  // OpenSMTPD reads version 2 only, Haraka version 1 only.
+  ...[postfix, exim, haraka, aiosmtpd].map((peer): Row => (
+    { peer, form: "%?identity=proxy-v1", identity: "proxy-v1", sees: "client" }
+  )),
+  ...[postfix, exim, opensmtpd, aiosmtpd].map((peer): Row => (
+    { peer, form: "%?identity=proxy-v2", identity: "proxy-v2", sees: "client" }
+  )),
   { peer: dovecotLmtp, form: "lmtp://%?identity=none", sees: "proxy" },
   { peer: dovecotLmtp, form: "lmtp://%?identity=xclient", sees: "client" },
   { peer: dovecotLmtp, form: "lmtp://%?identity=proxy-v1", identity: "proxy-v1", sees: "client" },
