@@ -2,13 +2,13 @@
 // What a server's own trace field (or its log) says of the client and of the connection, for each way to tell it. A row
 // waits, with its reason, until the policy takes its form of a backend's address.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stuff } from "../support/blackbox_bytes.ts";
 import { RawClient } from "../support/blackbox_client.ts";
 import { eventually } from "../support/blackbox_wait.ts";
-import { makeIdentity } from "../support/certificate.ts";
+import { run } from "../support/live_children.ts";
 import { letter } from "../support/live_letters.ts";
 import { HOSTNAME, startLiveProxy } from "../support/live_proxy.ts";
 import { unaccepted } from "./accepted.ts";
@@ -96,12 +96,25 @@ const ROWS: readonly Row[] = [
 
 let folder: string;
 let serial = 0;
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "sallyport-identity-"));
   chmodSync(folder, 0o755);
-  const { cert, key } = makeIdentity({ names: ["localhost", HOSTNAME] });
-  writeFileSync(join(folder, "cert.pem"), cert);
-  writeFileSync(join(folder, "key.pem"), key, { mode: 0o600 });
+  // OpenSMTPD 6.8 cannot use an EC key with OpenSSL 3.
+  const names = ["-subj", "/CN=localhost", "-addext", `subjectAltName=DNS:localhost,DNS:${HOSTNAME}`];
+  const files = ["-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem")];
+  const made = await run([
+    "openssl",
+    "req",
+    "-x509",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-days",
+    "2",
+    ...names,
+    ...files,
+  ]);
+  if (made.status !== 0) throw new Error(`Cannot make a certificate: ${made.stderr}`);
 });
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
@@ -143,7 +156,7 @@ async function tells(row: Row): Promise<void> {
     } finally {
       await proxy.process.stop();
     }
-    recordPeer(peer, form);
+    recordPeer("identity.json", peer, form);
   } finally {
     await running.stop();
   }
