@@ -1,7 +1,9 @@
 /** What a mail server behind the proxy is to these tests, and how its store is read. */
 import { Buffer } from "node:buffer";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { greets } from "../support/blackbox_proxy.ts";
 
 /** The server takes mail for `you` and `me` at live.example, and this it refuses at RCPT. */
 export const REFUSED = "closed@live.example";
@@ -49,6 +51,23 @@ export interface PeerOptions {
   readonly identity?: Identity;
   /** With these files (PEM) it offers STARTTLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** … or speaks it from the first octet on. */
+  readonly implicitTls?: boolean;
+}
+
+/** Whether a server is up; one that expects a PROXY header, or TLS, first does not greet a stranger. */
+export function isUp(
+  port: number,
+  { identity = "none", implicitTls = false }: PeerOptions,
+): Promise<boolean> {
+  return identity.startsWith("proxy") || implicitTls ? listens(port) : greets(port);
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => (socket.destroy(), resolve(true)));
+    socket.on("error", () => resolve(false));
+  });
 }
 
 export interface Peer {

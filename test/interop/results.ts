@@ -24,8 +24,11 @@ export interface Passed {
 /** The file `smuggling.json` and the file `identity.json`: server → what it was shown and passed. */
 export type PeerResults = Readonly<Record<string, readonly string[]>>;
 
+type PeerFile = "smuggling.json" | "identity.json";
+
 const passed: Passed[] = [];
-const byPeer: Record<string, string[]> = {};
+/** The test files of a run share this module. */
+const byPeer: Record<PeerFile, Record<string, string[]>> = { "smuggling.json": {}, "identity.json": {} };
 
 /** To be called at the end of a test: what failed does not get there. */
 export function record(sender: Sender, peer: Peer, kind: string): void {
@@ -33,8 +36,8 @@ export function record(sender: Sender, peer: Peer, kind: string): void {
 }
 
 /** The same where no sender is in it. */
-export function recordPeer(peer: Peer, what: string): void {
-  (byPeer[peer.name] ??= []).push(what);
+export function recordPeer(file: PeerFile, peer: Peer, what: string): void {
+  (byPeer[file][peer.name] ??= []).push(what);
 }
 
 export async function writeMatrix(peers: readonly Peer[], senders: readonly Sender[]): Promise<void> {
@@ -50,8 +53,8 @@ export async function writeMatrix(peers: readonly Peer[], senders: readonly Send
   write("matrix.json", results);
 }
 
-export function writePeers(file: "smuggling.json" | "identity.json"): void {
-  write(file, byPeer);
+export function writePeers(file: PeerFile): void {
+  write(file, byPeer[file]);
 }
 
 function write(file: string, results: MatrixResults | PeerResults): void {

@@ -1,8 +1,8 @@
 /** aiosmtpd: the SMTP server of Python's world, with a handler that stores what it is given. */
-import { greets } from "../../support/blackbox_proxy.ts";
 import { Daemon, serverPort } from "../../support/live_children.ts";
 import { Namespaced } from "../namespaced.ts";
 import {
+  isUp,
   type Peer,
   type PeerOptions,
   readStore,
@@ -26,15 +26,15 @@ export const aiosmtpd: Peer = {
   start,
 };
 
-async function start({ folder, identity }: PeerOptions): Promise<RunningPeer> {
+async function start(options: PeerOptions): Promise<RunningPeer> {
+  const { folder, identity } = options;
   const port = await serverPort();
   const { mail } = storeScript(folder);
   const places = new Namespaced("aiosmtpd", folder);
   const words = [String(port), mail, identity?.startsWith("proxy") ? "proxy" : "plain", SCRIPT];
   const script = 'exec /usr/bin/python3 -c "$4" "$@"';
   const daemon = new Daemon(places.command(script, ...words), folder);
-  const up = identity?.startsWith("proxy") ? () => Promise.resolve(daemon.stdout !== "") : () => greets(port);
-  await daemon.up("aiosmtpd", up);
+  await daemon.up("aiosmtpd", () => isUp(port, options));
   return {
     port,
     stored: (token) => readStore(mail, token),

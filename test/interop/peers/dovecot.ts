@@ -4,15 +4,15 @@
  */
 import type { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
-import { chownSync, existsSync, mkdirSync } from "node:fs";
+import { chownSync, mkdirSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
-import { greets } from "../../support/blackbox_proxy.ts";
 import { Daemon, serverPort } from "../../support/live_children.ts";
 import { Namespaced, YOU } from "../namespaced.ts";
 import {
   holding,
   type Identity,
+  isUp,
   type Peer,
   type PeerOptions,
   type RunningPeer,
@@ -39,7 +39,8 @@ export const dovecotLmtp: Peer = {
 
 const BOXES = ["you", "me", "jürgen"];
 
-async function startLmtp({ folder, identity = "none" }: PeerOptions): Promise<RunningPeer> {
+async function startLmtp(options: PeerOptions): Promise<RunningPeer> {
+  const { folder, identity = "none" } = options;
   const port = await serverPort();
   const places = new Namespaced("dovecot", folder);
   const boxes = join(folder, "boxes");
@@ -49,10 +50,7 @@ async function startLmtp({ folder, identity = "none" }: PeerOptions): Promise<Ru
   const users = BOXES.map((name) => `${name}@live.example::${YOU}:${YOU}::${boxes}/${name}\n`);
   places.write("/etc/dovecot/users", users.join(""));
   const daemon = new Daemon(places.command("mkdir -p /run/dovecot; exec dovecot -F"), folder);
-  await daemon.up(
-    "Dovecot",
-    () => identity === "none" ? greets(port) : Promise.resolve(existsSync(join(folder, "log"))),
-  );
+  await daemon.up("Dovecot", () => isUp(port, options));
   return {
     port,
     stored: (token) =>
@@ -89,6 +87,9 @@ userdb {
 }
 service lmtp {
   user = root
+  unix_listener ${folder}/lmtp.sock {
+    mode = 0666
+  }
   inet_listener lmtp {
     address = 127.0.0.1
     port = ${port}

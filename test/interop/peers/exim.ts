@@ -1,10 +1,10 @@
 /** Exim 4 as a mail server: its configuration at the path that is compiled into it, a daemon in the foreground. */
-import { chownSync, mkdirSync } from "node:fs";
+import { chownSync, copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { greets } from "../../support/blackbox_proxy.ts";
 import { Daemon, serverPort } from "../../support/live_children.ts";
 import { Namespaced, YOU } from "../namespaced.ts";
 import {
+  isUp,
   type Peer,
   type PeerOptions,
   readStore,
@@ -22,7 +22,8 @@ export const exim: Peer = {
   start,
 };
 
-async function start({ folder, identity, tls }: PeerOptions): Promise<RunningPeer> {
+async function start(options: PeerOptions): Promise<RunningPeer> {
+  const { folder, identity, tls } = options;
   const port = await serverPort();
   const { script, mail } = storeScript(folder);
   const spool = join(folder, "spool");
@@ -31,19 +32,29 @@ async function start({ folder, identity, tls }: PeerOptions): Promise<RunningPee
   const places = new Namespaced("exim", folder);
   const more = [
     ...identity?.startsWith("proxy") ? ["hosts_proxy = 127.0.0.1"] : [],
-    ...tls === undefined
-      ? ["tls_advertise_hosts ="]
-      : ["tls_advertise_hosts = *", `tls_certificate = ${tls.cert}`, `tls_privatekey = ${tls.key}`],
+    ...tls === undefined ? ["tls_advertise_hosts ="] : [
+      "tls_advertise_hosts = *",
+      `tls_certificate = ${tls.cert}`,
+      `tls_privatekey = ${ownKey(tls.key, spool)}`,
+    ],
   ];
   places.write("/etc/exim4/exim4.conf", configuration(port, spool, `${script} ${mail}`, more));
   const daemon = new Daemon(places.command("exec exim4 -bdf -q10m"), folder);
-  await daemon.up("Exim", () => greets(port));
+  await daemon.up("Exim", () => isUp(port, options));
   return {
     port,
     stored: (token) => readStore(mail, token),
     log: () => daemon.log,
     stop: () => daemon.stop(),
   };
+}
+
+/** Exim reads its key as the user that it runs as. */
+function ownKey(key: string, spool: string): string {
+  const own = join(spool, "key.pem");
+  copyFileSync(key, own);
+  chownSync(own, YOU, YOU);
+  return own;
 }
 
 function configuration(port: number, spool: string, store: string, more: readonly string[]): string {

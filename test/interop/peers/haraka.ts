@@ -2,9 +2,9 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { greets } from "../../support/blackbox_proxy.ts";
 import { Daemon, findProgram, serverPort } from "../../support/live_children.ts";
 import {
+  isUp,
   type Peer,
   type PeerOptions,
   readStore,
@@ -33,7 +33,8 @@ export const haraka: Peer = {
   start,
 };
 
-async function start({ folder, identity, tls }: PeerOptions): Promise<RunningPeer> {
+async function start(options: PeerOptions): Promise<RunningPeer> {
+  const { folder, identity, tls } = options;
   const port = await serverPort();
   const { mail } = storeScript(folder);
   const config = join(folder, "config");
@@ -62,7 +63,7 @@ async function start({ folder, identity, tls }: PeerOptions): Promise<RunningPee
   for (const [name, text] of Object.entries(files)) writeFileSync(join(config, name), text);
   writeFileSync(join(folder, "plugins/store.js"), plugin(mail));
   const daemon = new Daemon([findProgram("node")!, `${HOME}/bin/haraka`, "-c", folder], folder);
-  await daemon.up("Haraka", () => greets(port));
+  await daemon.up("Haraka", () => isUp(port, options));
   return {
     port,
     stored: (token) => readStore(mail, token),

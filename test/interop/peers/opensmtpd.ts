@@ -1,8 +1,9 @@
 /** OpenSMTPD as a mail server, delivering by a script. */
-import { greets } from "../../support/blackbox_proxy.ts";
+import { readFileSync } from "node:fs";
 import { Daemon, serverPort } from "../../support/live_children.ts";
 import { Namespaced } from "../namespaced.ts";
 import {
+  isUp,
   type Peer,
   type PeerOptions,
   readStore,
@@ -24,10 +25,15 @@ export const opensmtpd: Peer = {
   start,
 };
 
-async function start({ folder, identity, tls }: PeerOptions): Promise<RunningPeer> {
+async function start(options: PeerOptions): Promise<RunningPeer> {
+  const { folder, identity, tls } = options;
   const port = await serverPort();
   const { script, mail } = storeScript(folder);
   const places = new Namespaced("opensmtpd", folder);
+  if (tls !== undefined) {
+    places.write("/etc/own.pem", readFileSync(tls.cert, "utf8"));
+    places.write("/etc/own.key", readFileSync(tls.key, "utf8"), 0o600);
+  }
   const words = [
     ...tls === undefined ? [] : ["tls pki own"],
     ...identity?.startsWith("proxy") ? ["proxy-v2"] : [],
@@ -45,7 +51,7 @@ async function start({ folder, identity, tls }: PeerOptions): Promise<RunningPee
     ].join("\n"),
   );
   const daemon = new Daemon(places.command(OPENSMTPD), folder);
-  await daemon.up("OpenSMTPD", () => greets(port));
+  await daemon.up("OpenSMTPD", () => isUp(port, options));
   return {
     port,
     stored: (token) => readStore(mail, token),

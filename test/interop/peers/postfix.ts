@@ -29,7 +29,9 @@ const IDENTITY: Readonly<Partial<Record<Identity, string>>> = {
   "proxy-v2": "smtpd_upstream_proxy_protocol = haproxy",
 };
 
-async function start({ folder, identity = "none", tls }: PeerOptions): Promise<RunningPeer> {
+async function start(
+  { folder, identity = "none", tls, implicitTls = false }: PeerOptions,
+): Promise<RunningPeer> {
   const port = await serverPort();
   // One that expects a PROXY header cannot be asked whether it is up; this port can.
   const open = await serverPort();
@@ -59,7 +61,9 @@ async function start({ folder, identity = "none", tls }: PeerOptions): Promise<R
     ],
     listeners: [
       `127.0.0.1:${open} inet n - n - - smtpd`,
-      `127.0.0.1:${port} inet n - n - - smtpd ${option(IDENTITY[identity])}`,
+      `127.0.0.1:${port} inet n - n - - smtpd ${option(IDENTITY[identity])}${
+        implicitTls ? " -o smtpd_tls_wrappermode=yes" : ""
+      }`,
     ],
     services: [`store unix - n n - - pipe user=nobody argv=${script} ${mail} $\{sender} $\{recipient}`],
   });

@@ -28,6 +28,11 @@ async function start({ folder, tls }: PeerOptions): Promise<RunningPeer> {
   const places = new Namespaced("sendmail", folder);
   const source = join(folder, "sendmail.mc");
   places.write("/etc/mail/service.switch", "hosts files\npasswd files\naliases files\n");
+  if (tls !== undefined) {
+    // It trusts no file below a folder that everybody may write to.
+    places.write("/etc/mail/own.pem", readFileSync(tls.cert, "utf8"));
+    places.write("/etc/mail/own.key", readFileSync(tls.key, "utf8"), 0o600);
+  }
   writeFileSync(source, macros(port, script, mail, tls));
   const daemon = new Daemon(places.command(SENDMAIL, source, join(folder, "log")), folder);
   await daemon.up("Sendmail", () => greets(port));
@@ -64,9 +69,10 @@ function macros(port: number, script: string, mail: string, tls: PeerOptions["tl
     LOCAL_MAILER_ARGS: `store ${mail} $g $u@live.example`,
     LOCAL_MAILER_FLAGS: "n",
     ...tls === undefined ? {} : {
-      confSERVER_CERT: tls.cert,
-      confSERVER_KEY: tls.key,
-      confCACERT: tls.cert,
+      confSERVER_CERT: "/etc/mail/own.pem",
+      confSERVER_KEY: "/etc/mail/own.key",
+      confCACERT: "/etc/mail/own.pem",
+      confCACERT_PATH: "/etc/ssl/certs",
     },
   };
   return [
