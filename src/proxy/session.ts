@@ -68,6 +68,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #helo = "";
   #transaction: Transaction | undefined;
   #size = 0;
+  #sendsChunks = false;
   /** How the transaction's sender or its recipients were refused, while none of them was accepted. */
   #refusedAs: Outcome | undefined;
   #asking: Asking | undefined;
@@ -412,7 +413,13 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#record.transactionBegins();
     this.#size = 0;
     this.#refusedAs = undefined;
-    const transaction = this.#transaction = new Transaction(event, this, this.#around.transaction);
+    const options = this.#around.transaction;
+    const transaction = this.#transaction = new Transaction(
+      event,
+      this,
+      // Whoever has sent by BDAT will again, and then the envelope would have to be said twice.
+      this.#sendsChunks ? { ...options, pipelining: false } : options,
+    );
     this.#judge(
       "mail",
       (findings) => facts.sending(this.#known(findings), transaction),
@@ -465,6 +472,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   }
 
   #chunk(size: number): void {
+    this.#sendsChunks = true;
     if (this.#server.phase === "bdat") return this.#transaction!.chunk(size);
     this.#judge(
       "data",

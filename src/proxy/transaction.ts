@@ -183,8 +183,18 @@ export class Transaction implements Taker, Holder {
   chunk(size: number): void {
     this.#asked = "chunk";
     this.#chunkSize = size;
-    if (this.#carrier === undefined || this.#failed !== undefined) return this.#ask();
-    this.#startChunk(this.#carrier);
+    if (this.#carrier !== undefined && this.#failed === undefined) return this.#startChunk(this.#carrier);
+    if (this.#isDoubtful) this.#giveBack();
+    this.#ask();
+  }
+
+  /**
+   * The envelope went out in one write, and the message comes by BDAT: no 354 will tell a reply too many from the one that
+   * is due. It is said again on another connection, one command at a time.
+   */
+  get #isDoubtful(): boolean {
+    return this.#ahead && this.#connection !== undefined && this.#options.chunking &&
+      this.#connection.extensions.has("CHUNKING");
   }
 
   /** The client's chunk has been written in full. */

@@ -31,7 +31,9 @@ export class Stammerer {
   #rcpts = 0;
   #input = "";
   #output = "220 backend.example ESMTP\r\n";
-  #mode: "command" | "data" = "command";
+  #mode: "command" | "data" | "chunk" = "command";
+  /** Octets of the chunk that is being read, and whether it is the last. */
+  #chunk = { size: 0, last: false };
 
   constructor(wire: FakeWire, options: StammererOptions) {
     this.#wire = wire;
@@ -55,12 +57,24 @@ export class Stammerer {
   }
 
   #read(): boolean {
+    if (this.#mode === "chunk") return this.#readChunk();
     const end = this.#mode === "data" ? /(?:^|\r\n)\.\r\n/.exec(this.#input) : /\r\n/.exec(this.#input);
     if (end === null) return false;
     const line = this.#input.slice(0, end.index);
     this.#input = this.#input.slice(end.index + end[0].length);
     if (this.#mode === "data") this.#take();
     else this.#command(line);
+    return true;
+  }
+
+  #readChunk(): boolean {
+    if (this.#input.length < this.#chunk.size) return false;
+    this.#input = this.#input.slice(this.#chunk.size);
+    if (this.#chunk.last) this.#take();
+    else {
+      this.#mode = "command";
+      this.#say("250 2.0.0 Chunk");
+    }
     return true;
   }
 
@@ -73,6 +87,12 @@ export class Stammerer {
 
   #command(line: string): void {
     const verb = line.slice(0, 4).toUpperCase();
+    const chunk = /^BDAT (\d+)( LAST)?$/.exec(line);
+    if (chunk !== null) {
+      this.#chunk = { size: Number(chunk[1]), last: chunk[2] !== undefined };
+      this.#mode = "chunk";
+      return;
+    }
     const reply = this.#options.answers?.[verb] ?? this.#answer(verb, line);
     const { stammer } = this.#options;
     const place = verb === "RCPT" && ++this.#rcpts === 1 ? "first RCPT" : verb;
@@ -98,8 +118,6 @@ export class Stammerer {
         if (this.#accepted.length === 0) return "554 5.5.1 No valid recipients";
         this.#mode = "data";
         return "354 Go ahead";
-      case "BDAT":
-        throw new Error(`a message came by BDAT: ${line}`);
       case "RSET":
         this.#accepted = [];
         return "250 2.0.0 Ok";

@@ -117,11 +117,18 @@ describe("the backend", () => {
       S: 250 2.1.5 Hm
       C: BDAT 3 LAST
       C: x
-         > DATA
-         < 354 Go ahead
+         > RSET
+         > <connect>
+         > MAIL FROM:<a@client.example>
+         < 250 2.1.0 Ok
+         > RCPT TO:<b@mx.example>
+         < 250 2.1.5 Hm
+         > BDAT 18
          > X-Counted: yes
-         > x
-         > .
+         > x␍¬
+         < 250 Ok
+         > BDAT 1 LAST
+         > ␊¬
          < 250 2.0.0 Kept
       S: 250 2.0.0 Kept`,
     );
