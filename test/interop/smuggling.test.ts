@@ -8,6 +8,7 @@ import { lookAlikes } from "../support/blackbox_smuggle.ts";
 import { bytesOf } from "../support/blackbox_bytes.ts";
 import { code, RawClient } from "../support/blackbox_client.ts";
 import { eventually, inParallel, sleep } from "../support/blackbox_wait.ts";
+import type { Peer } from "./peer.ts";
 import { PEERS } from "./peers.ts";
 import { recordPeer, writePeers } from "./results.ts";
 import { type Lane, Stage } from "./stage.ts";
@@ -26,9 +27,14 @@ if (LOOK_ALIKES.length === 0) {
 
 function servers(): void {
   let stage: Stage;
+  const outcomes = new Map<Peer, Promise<Outcome[]>>();
   beforeAll(async () => {
-    stage = await Stage.open(PEERS.filter(({ missing }) => missing === undefined));
-  }, 60_000);
+    const peers = PEERS.filter(({ missing }) => missing === undefined);
+    stage = await Stage.open(peers);
+    // All at once: most of the time is spent waiting for what must not come.
+    for (const peer of peers) outcomes.set(peer, stage.lane(peer).then(compare));
+    await Promise.allSettled(outcomes.values());
+  }, 120_000);
   afterAll(async () => {
     await stage?.close();
     writePeers("smuggling.json");
@@ -40,12 +46,12 @@ function servers(): void {
     if (missing !== undefined) test.skip(`${name}, ${cases} cases [${missing}]`, () => {});
     else {
       test(`${name}: ${cases} cases`, async () => {
-        const found = await compare(await stage.lane(peer));
+        const found = await outcomes.get(peer)!;
         expect(found.filter(({ stored, acknowledged }) => stored !== acknowledged)).toEqual([]);
         const controls = found.filter((each) => each.lookAlike === CONTROL.name);
         expect(controls.map(({ stored }) => stored)).toEqual([1, 1]);
         recordPeer("smuggling.json", peer, `${cases} cases`);
-      }, 60_000);
+      });
     }
   }
 }
