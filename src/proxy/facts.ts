@@ -24,13 +24,33 @@ export function connected({ id, wire, listener, hostname, findings }: Known): St
   return { id, client: wire.remote, local: wire.local, listener, hostname, findings };
 }
 
-export function greeted(known: Known): Stages["helo"] {
-  const { helo, verb, wire, conduct } = known;
-  return { ...connected(known), helo, verb, tls: wire.tls, conduct };
+export function greeted(
+  { id, wire, listener, hostname, findings, helo, verb, conduct }: Known,
+): Stages["helo"] {
+  const { remote: client, local, tls } = wire;
+  return { id, client, local, listener, hostname, findings, helo, verb, tls, conduct };
 }
 
+/** Each in one piece: what is put together from the stage before is put together anew at every stage. */
 export function sending(known: Known, { mail }: Transaction): Stages["mail"] {
-  return { ...greeted(known), user: known.user, reversePath: mail.path, parameters: mail.parameters };
+  const { id, wire, listener, hostname, findings, helo, verb, conduct, user } = known;
+  const { remote: client, local, tls } = wire;
+  const { path: reversePath, parameters } = mail;
+  return {
+    id,
+    client,
+    local,
+    listener,
+    hostname,
+    findings,
+    helo,
+    verb,
+    tls,
+    conduct,
+    user,
+    reversePath,
+    parameters,
+  };
 }
 
 export function addressed(known: Known, transaction: Transaction, forwardPath: Path): Stages["rcpt"] {
