@@ -34,7 +34,7 @@ export class SpfLookups {
   failed = false;
   /** A macro was seen: what was found out holds for this sender and HELO name only. */
   macros = false;
-  readonly #io: Pick<Io, "dns" | "signal">;
+  readonly #io: Pick<Io, "dns" | "late">;
   #over = false;
   /** The domain's own policies, until they are asked for. */
   #own: unknown[] | undefined;
@@ -43,7 +43,7 @@ export class SpfLookups {
   #records = 0;
   #octets = 0;
 
-  constructor(io: Pick<Io, "dns" | "signal">) {
+  constructor(io: Pick<Io, "dns" | "late">) {
     this.#io = io;
   }
 
@@ -98,7 +98,7 @@ export class SpfLookups {
   };
 
   async #ask(name: string, type: RecordType): Promise<unknown[]> {
-    if (this.#over || this.#io.signal.aborted) throw new EarlyEnd("temperror", "no answer in time");
+    if (this.#over || this.#io.late) throw new EarlyEnd("temperror", "no answer in time");
     let answer: DnsAnswer;
     try {
       answer = await this.#io.dns.resolve(name, type);

@@ -15,7 +15,8 @@ import {
 import type { SpfDecision } from "./mailauth.ts";
 import type { SpfIdentity } from "./spf_identity.ts";
 
-type Parts = readonly (Action | Verdict | undefined)[];
+type Parts = readonly (Action | Verdict)[];
+type Wanted = readonly (Action | Verdict | undefined)[];
 
 interface Report {
   readonly decision: SpfDecision;
@@ -32,11 +33,14 @@ export interface Subject {
 
 export class Reports {
   readonly #key: FindingKey<SpfFinding>;
-  readonly #follows: (identity: SpfIdentity, decision: SpfDecision) => Parts;
+  readonly #follows: (identity: SpfIdentity, decision: SpfDecision) => Wanted;
   readonly #subjects = new Remembered<Subject>();
 
   /** @param follows what goes with the finding */
-  constructor(key: FindingKey<SpfFinding>, follows: (identity: SpfIdentity, decision: SpfDecision) => Parts) {
+  constructor(
+    key: FindingKey<SpfFinding>,
+    follows: (identity: SpfIdentity, decision: SpfDecision) => Wanted,
+  ) {
     this.#key = key;
     this.#follows = follows;
   }
@@ -61,7 +65,7 @@ export class Reports {
       found(this.#key, Object.freeze({ result, scope, domain })),
       note(scope, problem === undefined ? result : `${result}: ${problem}`),
       ...this.#follows(identity, decision),
-    ];
+    ].filter((part) => part !== undefined);
     return { decision, labels: { identity: scope, result }, parts };
   }
 }

@@ -102,7 +102,7 @@ class RateLimit {
     const parts = this.#verdict(stage, drawn, seats);
     if (drawn.taken.length + seats.held.length > 0) {
       // Nobody hears of what comes too late, and what was taken for it would stay taken.
-      if (parts.some(({ kind }) => REFUSALS.includes(kind)) || io.signal.aborted) {
+      if (parts.some(({ kind }) => REFUSALS.includes(kind)) || io.late) {
         await Promise.all([giveBack(drawn.taken, this.#stores, io), this.#holding.giveUp(seats.held, io)]);
       } else parts.push(...this.#follows(drawn, seats));
     }

@@ -3,7 +3,7 @@
  * failed or came too late would have done is never done.
  */
 import { isIP } from "node:net";
-import { isFieldName, isFieldText } from "../mail/field.ts";
+import { headerField, isFieldName, isFieldText } from "../mail/field.ts";
 import type { Io } from "./effects.ts";
 import type { FindingKey } from "./finding.ts";
 import type { RouteTarget } from "./route.ts";
@@ -37,7 +37,19 @@ export function addHeader(name: string, value: string): Action {
     throw wrong("a field", "name", name, "1 to 76 printable ASCII characters but the colon");
   }
   if (!isFieldText(value)) throw wrong("a field", "value", value, "1 to 8000 printable ASCII characters");
-  return { kind: "header", name, value };
+  const action: HeaderAction = Object.freeze({ kind: "header", name, value });
+  FIELDS.set(action, headerField(name, value));
+  return action;
+}
+
+type HeaderAction = Action & { readonly kind: "header" };
+
+/** Checked and folded: a plugin that remembers what it says returns the same action for every session. */
+const FIELDS = new WeakMap<object, string>();
+
+/** The whole field, with its line ends. */
+export function fieldOf(action: HeaderAction): string {
+  return FIELDS.get(action) ?? headerField(action.name, action.value);
 }
 
 /** Leaves a word for the log, the trace and `explain`. Wire text is made printable there. */
@@ -116,7 +128,7 @@ function isAction(given: unknown): given is Action {
   if (!ACTIONS.has(action["kind"])) return false;
   switch (action["kind"]) {
     case "header":
-      return isFieldName(action["name"]) && isFieldText(action["value"]);
+      return FIELDS.has(action) || (isFieldName(action["name"]) && isFieldText(action["value"]));
     case "note":
       return typeof action["name"] === "string" &&
         ["string", "number", "boolean"].includes(typeof action["value"]);
@@ -135,7 +147,8 @@ function isAction(given: unknown): given is Action {
 export function readOpinion(given: unknown): readonly (Verdict | Action)[] | undefined {
   if (given === undefined) return NOTHING;
   if (!Array.isArray(given)) return isPart(given) ? [given] : undefined;
-  const parts = given.filter((part) => part !== undefined);
+  // Mostly nothing is undefined, and the list can be taken as it is.
+  const parts = given.includes(undefined) ? given.filter((part) => part !== undefined) : given;
   return parts.every(isPart) ? parts : undefined;
 }
 

@@ -128,10 +128,18 @@ export class Chain {
   }
 
   #parallel(nodes: readonly Node[], hearing: Hearing): Walk {
-    const branches = nodes.map((node) => ({ node, branch: hearing.branch() }));
-    const waiting = branches.flatMap(({ node, branch }) => this.#walk([node], 0, branch) ?? []);
-    const join = () => branches.forEach(({ branch }) => hearing.join(branch));
-    return waiting.length === 0 ? join() : Promise.all(waiting).then(join);
+    // Of a group often one alone has a handler for a stage.
+    if (nodes.length === 1) return this.#step(nodes[0]!, hearing);
+    const branches: Hearing[] = [];
+    let waiting: Promise<void>[] | undefined;
+    for (const node of nodes) {
+      const branch = hearing.branch();
+      branches.push(branch);
+      const walked = this.#step(node, branch);
+      if (walked !== undefined) (waiting ??= []).push(walked);
+    }
+    const join = () => branches.forEach((branch) => hearing.join(branch));
+    return waiting === undefined ? join() : Promise.all(waiting).then(join);
   }
 
   /** A test that fails costs what the plugins behind it would cost. */

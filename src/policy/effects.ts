@@ -231,6 +231,8 @@ export interface Io {
   count(name: string, labels?: Readonly<Record<string, string>>): void;
   /** Fires at the deadline and when the client leaves. */
   readonly signal: AbortSignal;
+  /** True once it has fired: nobody hears the handler's answer any more. Costs nothing, which a signal does. */
+  readonly late: boolean;
 }
 
 /** What a handler at `connect` can do besides. */
@@ -252,7 +254,7 @@ export interface ConnectIo extends Io {
 
 /** What a plugin can do once, before any session. */
 export interface Setup {
-  readonly io: Omit<Io, "signal">;
+  readonly io: Omit<Io, "signal" | "late">;
   /**
    * Reads a file now, and again whenever it changes. `read` throws a `ListError` (or any error) at a file that cannot be
    * used: the start then fails, and a later change is not taken, the old value stays and the log says why.

@@ -2,8 +2,7 @@
  * What the policy knows of one session, greeting, transaction or recipient, and owes it: findings, refusals held back,
  * fields to add, effects that wait for an outcome.
  */
-import { headerField } from "../mail/field.ts";
-import type { Action, Effect } from "./action.ts";
+import { type Action, type Effect, fieldOf } from "./action.ts";
 import type { Mode } from "./engine.ts";
 import { FindingLayer } from "./finding.ts";
 import type { Plugin } from "./plugin.ts";
@@ -67,7 +66,7 @@ export class Layer {
   take(action: Action, plugin: Plugin, mode: Mode, order: number): void {
     switch (action.kind) {
       case "header":
-        this.#headers.push({ order, field: headerField(action.name, action.value) });
+        this.#headers.push({ order, field: fieldOf(action) });
         return;
       case "finding":
         return this.findings.leave(action.key, action.value);

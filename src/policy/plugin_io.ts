@@ -22,6 +22,8 @@ export abstract class PluginIo implements Io {
 
   abstract get signal(): AbortSignal;
 
+  abstract get late(): boolean;
+
   get #effects(): Effects {
     return this.mode === "shadow" ? this.engine.shadowEffects : this.engine.effects;
   }
@@ -81,5 +83,9 @@ export class ApartIo extends PluginIo {
       this.#signal = abort.signal;
     }
     return this.#signal;
+  }
+
+  get late(): boolean {
+    return this.signal.aborted;
   }
 }

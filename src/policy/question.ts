@@ -20,6 +20,8 @@ const LONGEST_SILENCE = 60_000;
 
 const NO_PARTS: Parts = [];
 
+const NOTHING_HEARD: readonly never[] = [];
+
 export class Question extends PluginIo implements ConnectIo, Open {
   readonly #hearing: Hearing;
   readonly #record: PluginRecord;
@@ -35,7 +37,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
   /** The DNS was asked: a timeout may then be the doing of whoever owns the name. */
   #askedDns = false;
   /** What ends the silences that are being listened to: the clock stands still meanwhile. */
-  readonly #listening = new Set<(cause: Error) => void>();
+  #listening: readonly ((cause: Error) => void)[] = NOTHING_HEARD;
 
   constructor(hearing: Hearing, plugin: Plugin) {
     super(hearing.engine, plugin, hearing.mode, hearing.dossier.id);
@@ -81,7 +83,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
   }
 
   #watch(): void {
-    if (this.#listening.size > 0 || this.#over || this.#resolve === undefined) return;
+    if (this.#listening.length > 0 || this.#over || this.#resolve === undefined) return;
     const { engine, stage } = this.#hearing;
     this.#cancel = engine.after(Math.max(0, Math.ceil(this.#hearing.left(engine.clock()))), () => {
       const cause = new Error(`no verdict within ${engine.deadlines[stage]} ms`);
@@ -100,7 +102,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
 
   #stop(cause: Error): void {
     this.#stopped = cause;
-    for (const end of [...this.#listening]) end(cause);
+    for (const end of this.#listening) end(cause);
     this.#abort?.abort(cause);
   }
 
@@ -171,6 +173,10 @@ export class Question extends PluginIo implements ConnectIo, Open {
     return this.#hearing.dossier.ears.greeted;
   }
 
+  get late(): boolean {
+    return this.#stopped !== undefined;
+  }
+
   get silence(): ConnectIo["silence"] {
     return (ms, teaser) => this.#silence(ms, teaser);
   }
@@ -201,16 +207,16 @@ export class Question extends PluginIo implements ConnectIo, Open {
   #listen(ms: number): Promise<boolean> {
     const { engine, dossier } = this.#hearing;
     const began = engine.clock();
-    if (this.#listening.size === 0) this.#cancel?.();
+    if (this.#listening.length === 0) this.#cancel?.();
     return new Promise((resolve, reject) => {
       const end = () => {
         stopTimer();
         stopListening();
-        this.#listening.delete(broken);
+        this.#listening = this.#listening.filter((each) => each !== broken);
       };
       const heard = (silent: boolean) => {
         end();
-        if (this.#listening.size === 0) {
+        if (this.#listening.length === 0) {
           this.#hearing.pause(engine.clock() - began);
           this.#watch();
         }
@@ -220,7 +226,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
         end();
         reject(cause);
       };
-      this.#listening.add(broken);
+      this.#listening = [...this.#listening, broken];
       const stopTimer = engine.wait(ms, () => heard(true));
       const stopListening = dossier.ears.onSpeech(() => heard(false));
     });

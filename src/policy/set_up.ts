@@ -61,7 +61,7 @@ function linesOf(cause: unknown): readonly string[] {
   return [cause instanceof Error ? cause.message : String(cause)];
 }
 
-function ioOf(engine: Engine, plugin: Plugin, shadowed: boolean): Omit<Io, "signal"> {
+function ioOf(engine: Engine, plugin: Plugin, shadowed: boolean): Omit<Io, "signal" | "late"> {
   return {
     ...(shadowed ? engine.shadowEffects : engine.effects),
     after: engine.after,

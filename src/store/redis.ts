@@ -12,9 +12,9 @@ import type {
 } from "../policy/effects.ts";
 import { checkCount, checkLease, checkRates, checkTriplet, checkTtl } from "./checked.ts";
 import { DEEDS } from "./deeds.ts";
-import { type OnState, RedisClient, type ScriptName } from "./redis_client.ts";
+import { type OnState, RedisClient } from "./redis_client.ts";
 import type { RedisTarget } from "./redis_url.ts";
-import { STATES } from "./scripts.ts";
+import { type ScriptName, STATES } from "./scripts.ts";
 
 /**
  * Opens a store on Redis. It connects by itself and again for ever; operations fail at once while it is away.
@@ -27,9 +27,9 @@ export function redisStore(target: RedisTarget, { onState }: { readonly onState:
 /** What runs commands and scripts; each rejects with a StoreError that tells the deed. */
 export interface RedisCalls {
   command(deed: string, name: string, args: readonly string[]): Promise<unknown>;
-  /** The same, where nobody waits for the answer. */
-  later(deed: string, name: string, args: readonly string[]): Promise<unknown>;
   script(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  /** The same, where nobody waits for the answer. */
+  later(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown>;
   close(): void;
 }
 
@@ -109,7 +109,7 @@ export class RedisStore implements Store {
   }
 
   async release(key: string, holder: string): Promise<void> {
-    await this.#client.later(DEEDS.release, "zrem", [this.#lease(key), holder]);
+    await this.#client.later(DEEDS.release, "release", [this.#lease(key)], [holder]);
   }
 
   // deno-lint-ignore require-await -- what cannot be closed is a rejection

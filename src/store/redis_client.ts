@@ -11,14 +11,11 @@ import { connect, type Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { StoreError } from "../policy/effects.ts";
+import { type Call, Gathering } from "./gathering.ts";
 import type { RedisTarget } from "./redis_url.ts";
-import { SCRIPTS } from "./scripts.ts";
+import { type ScriptName, SCRIPTS, TOGETHER } from "./scripts.ts";
 
 export type OnState = (state: "ready" | "lost", detail: string) => void;
-export type ScriptName = keyof typeof SCRIPTS;
-
-/** Milliseconds that a command waits for company. */
-const LATE = 5;
 
 const LOST = "the connection to Redis was lost";
 
@@ -28,9 +25,7 @@ export class RedisClient {
   readonly #timeout: number;
   readonly #onState: OnState;
   #state: "ready" | "lost" | "closed" | undefined;
-  /** What waits for the next command. */
-  readonly #late: (() => void)[] = [];
-  #lateTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #gathering = new Gathering((calls) => this.#sendAll(calls));
   /** It is connected, and in its database. */
   #usable = false;
   /** Why it is away. */
@@ -72,51 +67,94 @@ export class RedisClient {
 
   /** @throws StoreError (as a rejection) */
   command(deed: string, name: string, args: readonly string[]): Promise<unknown> {
-    return this.#send(deed, new StoreCommand(name, args));
-  }
-
-  /**
-   * A command whose answer nobody is waiting for: it goes together with the next one, or after a moment. A write of its
-   * own would cost more than all the rest of it.
-   * @throws StoreError (as a rejection)
-   */
-  later(deed: string, name: string, args: readonly string[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#late.push(() => void this.#send(deed, new StoreCommand(name, args)).then(resolve, reject));
-      this.#lateTimer ??= setTimeout(() => this.#sendLate(), LATE);
+      this.#gathering.company();
+      this.#send(new StoreCommand(name, args), resolve, (reason) => reject(new StoreError(deed, reason)));
     });
   }
 
-  #sendLate(): void {
-    clearTimeout(this.#lateTimer);
-    this.#lateTimer = undefined;
-    for (const send of this.#late.splice(0)) send();
+  /**
+   * A script: goes together with the others of its turn of the event loop.
+   * @throws StoreError (as a rejection)
+   */
+  script(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return this.#call(deed, name, keys, args, (call) => this.#gathering.add(call));
   }
 
-  /** @throws StoreError (as a rejection) */
-  script(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    return this.#send(deed, new ScriptCommand(scripts[name], keys, args));
+  /**
+   * A script whose answer nobody is waiting for: it goes together with the next one, or after a moment.
+   * @throws StoreError (as a rejection)
+   */
+  later(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return this.#call(deed, name, keys, args, (call) => this.#gathering.addLate(call));
+  }
+
+  #call(
+    deed: string,
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly string[],
+    add: (call: Call) => void,
+  ): Promise<unknown> {
+    return new Promise((answered, reject) => {
+      const refused = (reason: string) => reject(new StoreError(deed, reason));
+      const away = this.#away();
+      if (away === undefined) add({ name, keys, args, answered, refused });
+      else refused(away);
+    });
+  }
+
+  /** One by one on a cluster, since their keys are in different places. */
+  #sendAll(calls: readonly Call[]): void {
+    if (calls.length > 1 && !(this.#client instanceof Cluster)) return this.#sendTogether(calls);
+    for (const { name, keys, args, answered, refused } of calls) {
+      this.#send(new ScriptCommand(scripts[name], keys, args), answered, refused);
+    }
+  }
+
+  #sendTogether(calls: readonly Call[]): void {
+    const keys: string[] = [];
+    const args: string[] = [];
+    for (const call of calls) {
+      keys.push(...call.keys);
+      args.push(call.name, String(call.keys.length), String(call.args.length), ...call.args);
+    }
+    this.#send(new ScriptCommand(together, keys, args), (answer) => {
+      const answers = answer as unknown[];
+      for (const [i, call] of calls.entries()) {
+        if (answers[2 * i] === 1) call.answered(answers[2 * i + 1]);
+        else call.refused(String(answers[2 * i + 1]));
+      }
+    }, (reason) => {
+      for (const call of calls) call.refused(reason);
+    });
   }
 
   close(): void {
-    this.#sendLate();
+    this.#gathering.flush();
     this.#state = "closed";
     this.#client.disconnect();
   }
 
-  async #send(deed: string, command: StoreCommand): Promise<unknown> {
-    if (this.#late.length > 0) this.#sendLate();
-    if (this.#state === "closed") throw new StoreError(deed, "it is closed");
+  /** Why nothing can be sent now. */
+  #away(): string | undefined {
+    if (this.#state === "closed") return "it is closed";
     // ioredis would queue some operations of a cluster that is away without limit.
-    if (!this.#usable || this.#client.status !== "ready") {
-      throw new StoreError(deed, `Redis is away (${this.#detail})`);
-    }
-    try {
-      return await this.#answer(command, performance.now() + this.#timeout);
-    } catch (error) {
+    return this.#usable && this.#client.status === "ready" ? undefined : `Redis is away (${this.#detail})`;
+  }
+
+  #send(
+    command: StoreCommand,
+    answered: (answer: unknown) => void,
+    refused: (reason: string) => void,
+  ): void {
+    const away = this.#away();
+    if (away !== undefined) return refused(away);
+    this.#answer(command, performance.now() + this.#timeout).then(
+      answered,
       // Not the error itself: it carries the command's arguments, which are wire text or, at a handshake, a password.
-      throw new StoreError(deed, this.#reason(error));
-    }
+      (error) => refused(this.#reason(error)),
+    );
   }
 
   async #answer(command: StoreCommand, end: number): Promise<unknown> {
@@ -164,9 +202,12 @@ class StoreCommand extends Command {
     this.isTraced = true;
   }
 
-  override toWritable(socket: object): string | Buffer {
+  /** As ioredis does it, but in one piece: what it puts together piece by piece is dear to take apart. */
+  override toWritable(socket: object): string {
     gather(socket as Socket);
-    return super.toWritable(socket);
+    const parts = [`*${this.args.length + 1}`, `$${this.name.length}`, this.name];
+    for (const arg of this.args as string[]) parts.push(`$${Buffer.byteLength(arg)}`, arg);
+    return parts.join("\r\n") + "\r\n";
   }
 
   /** The same once more, where it was sent by its hash only. */
@@ -195,11 +236,16 @@ interface Script {
   readonly known: WeakSet<object>;
 }
 
+function scriptOf(lua: string): Script {
+  return { lua, sha: createHash("sha1").update(lua).digest("hex"), known: new WeakSet() };
+}
+
 const scripts = Object.fromEntries(
-  Object.entries(SCRIPTS).map(([name, lua]): [string, Script] => {
-    return [name, { lua, sha: createHash("sha1").update(lua).digest("hex"), known: new WeakSet() }];
-  }),
+  Object.entries(SCRIPTS).map(([name, lua]) => [name, scriptOf(lua)]),
 ) as Readonly<Record<ScriptName, Script>>;
+
+/** Several of them at one go. */
+const together = scriptOf(TOGETHER);
 
 /** A script: whole the first time over a connection, by its hash from then on. A cluster may send it on to another. */
 class ScriptCommand extends StoreCommand {
@@ -215,7 +261,7 @@ class ScriptCommand extends StoreCommand {
     this.#args = args;
   }
 
-  override toWritable(socket: object): string | Buffer {
+  override toWritable(socket: object): string {
     const { known, lua, sha } = this.#script;
     this.#socket = socket;
     [this.name, this.args[0]] = known.has(socket) ? ["evalsha", sha] : ["eval", lua];

@@ -154,6 +154,11 @@ if ARGV[3] == '1' and not fresh then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return sum
 `;
 
+/** KEYS: a sorted set as above; ARGV: holder. */
+const RELEASE = `
+return redis.call('ZREM', KEYS[1], ARGV[1])
+`;
+
 /** The scripts by name. */
 export const SCRIPTS = {
   draw: DRAW,
@@ -161,5 +166,36 @@ export const SCRIPTS = {
   greylist: GREYLIST,
   greylistPass: GREYLIST_PASS,
   lease: LEASE,
+  release: RELEASE,
   count: COUNT,
 } as const;
+
+export type ScriptName = keyof typeof SCRIPTS;
+
+/**
+ * Several of the scripts in turn, each for itself: one that fails changes nothing for the others. But where Redis is a
+ * replica all of it fails, so that whoever asks hears of it as from one script.
+ * KEYS: those of all; ARGV: for each a name, the number of its keys and of its arguments, and these. Answers two values
+ * for each: 1 and its answer, or 0 and why it failed.
+ */
+export const TOGETHER = `
+local scripts = {}
+${Object.entries(SCRIPTS).map(([name, lua]) => `scripts.${name} = function(KEYS, ARGV)${lua}end`).join("\n")}
+local answers = {}
+local key, arg = 0, 1
+while ARGV[arg] do
+  local keys, args = {}, {}
+  for i = 1, tonumber(ARGV[arg + 1]) do keys[i] = KEYS[key + i] end
+  for i = 1, tonumber(ARGV[arg + 2]) do args[i] = ARGV[arg + 2 + i] end
+  local done, answer = pcall(scripts[ARGV[arg]], keys, args)
+  if not done then
+    local reason = type(answer) == 'table' and answer.err or tostring(answer)
+    if string.find(reason, 'READONLY', 1, true) then return redis.error_reply(reason) end
+    answer = reason
+  end
+  answers[#answers + 1] = done and 1 or 0
+  answers[#answers + 1] = answer
+  key, arg = key + #keys, arg + 3 + #args
+end
+return answers
+`;

@@ -93,6 +93,41 @@ describe.skipIf(missing !== undefined)("the keys", () => {
   });
 });
 
+describe.skipIf(missing !== undefined)("operations of the same moment", () => {
+  test("have an answer each, in their order, and one that fails harms no other", async () => {
+    const { store } = await readyStore(`${singleUrl()}?prefix=moment:`);
+    const rate = (key: string) => [{ key, interval: 1e6, burst: 10, cost: 3 }];
+    await store.set("text", "not a number", 10_000);
+    const asked = await Promise.allSettled([
+      store.count("counter", 1, 10_000),
+      store.count("text", 1, 10_000),
+      store.draw("group", rate("one")),
+      store.lease("places", "holder", 1, 10_000),
+      store.release("places", "holder"),
+      store.lease("places", "other", 1, 10_000),
+      store.draw("group", [...rate("one"), ...rate("two")]),
+      store.greylistPass("group", { key: "t", delay: 1, window: 10_000, memory: 10_000, passes: 0 }),
+      store.count("counter", 1, 10_000),
+    ]);
+    const told = asked.map((each) => each.status === "fulfilled" ? each.value : each.reason.message);
+    expect(told[1]).toMatch(/^Cannot count in the store: .*not an integer/);
+    told[1] = "failed";
+    // Nobody waits for a release: it goes with what follows it, so after what was asked before.
+    expect(told).toEqual([
+      1,
+      "failed",
+      { allowed: true, limiting: -1, retryAfter: 0, remaining: [7] },
+      { held: true, count: 1 },
+      undefined,
+      { held: true, count: 1 },
+      { allowed: true, limiting: -1, retryAfter: 0, remaining: [4, 7] },
+      1,
+      2,
+    ]);
+    await store.close();
+  });
+});
+
 /** Runs the scripts with a clock that only `pass` moves, what Redis itself lets expire included. */
 class Frozen implements RedisCalls {
   #now = 1_800_000_000_000;
@@ -101,8 +136,8 @@ class Frozen implements RedisCalls {
     return await this.#call(deed, name, ...args);
   }
 
-  later(deed: string, name: string, args: readonly string[]): Promise<unknown> {
-    return this.command(deed, name, args);
+  later(...call: Parameters<RedisCalls["later"]>): Promise<unknown> {
+    return this.script(...call);
   }
 
   async script(deed: string, name: keyof typeof SCRIPTS, keys: readonly string[], args: readonly string[]) {

@@ -137,6 +137,19 @@ describe.skipIf(missing !== undefined)("a Redis", () => {
     for (const each of [master, replica]) await each.stop();
   });
 
+  test("that has become a replica refuses all that is asked in one moment, and is left", async () => {
+    const [master, replica] = await Promise.all([RedisServer.start(folder), RedisServer.start(folder)]);
+    const live = await readyStore(url(replica.port));
+    await replica.admin.replicaof("127.0.0.1", master.port);
+    const counted = () => outcome(() => live.store.count("counter", 1, 10_000));
+    for (const { text } of await Promise.all([counted(), counted()])) {
+      expect(text).toContain("Cannot count in the store: READONLY");
+    }
+    expect(await eventually(() => live.states.at(-1) === "lost")).toBe(true);
+    await live.store.close();
+    for (const each of [master, replica]) await each.stop();
+  });
+
   test("whose scripts are flushed gets them again, and nothing is counted twice", async () => {
     const server = await RedisServer.start(folder);
     const live = await readyStore(url(server.port));

@@ -205,20 +205,20 @@ describe("at connect, a plugin that", () => {
 describe("a plugin that takes too long", () => {
   for (const [stage, seconds] of [["rcpt", 5], ["message", 30]] as const) {
     const [before, asks, passed] = PLACES[stage];
-    let signal: AbortSignal | undefined;
+    let io: Io | undefined;
     const slow = (): DialogueOptions => ({
       plugins: [
         definePlugin(
           "slow",
           () => ({
             onError: "pass",
-            [stage]: (_facts: unknown, io: Io) => ((signal = io.signal), hangs()),
+            [stage]: (_facts: unknown, given: Io) => ((io = given), hangs()),
           }),
         )(),
       ],
       events: {
-        "it still has time": () => expect(signal?.aborted).toBe(false),
-        "its time is over": () => expect(signal?.aborted).toBe(true),
+        "it still has time": () => expect([io?.late, io?.signal.aborted]).toEqual([false, false]),
+        "its time is over": () => expect([io?.late, io?.signal.aborted]).toEqual([true, true]),
       },
     });
     dialogue(
@@ -236,18 +236,18 @@ describe("a plugin that takes too long", () => {
   dialogue(
     "is told when its client goes",
     () => {
-      let signal: AbortSignal | undefined;
+      let io: Io | undefined;
       return {
         plugins: [
           definePlugin(
             "slow",
             () => ({
               onError: "pass",
-              rcpt: (_facts: unknown, io: Io) => ((signal = io.signal), hangs()),
+              rcpt: (_facts: unknown, given: Io) => ((io = given), hangs()),
             }),
           )(),
         ],
-        events: { "it is told": () => expect(signal?.aborted).toBe(true) },
+        events: { "it is told": () => expect([io?.late, io?.signal.aborted]).toEqual([true, true]) },
       };
     },
     `${MAILED}

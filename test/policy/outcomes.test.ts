@@ -3,7 +3,14 @@
  * fields that plugins put before a message.
  */
 import { describe, expect, test } from "bun:test";
-import { addHeader, afterwards, commit, type Opinion, rollback } from "../../src/policy/action.ts";
+import {
+  addHeader,
+  afterwards,
+  commit,
+  type Opinion,
+  readOpinion,
+  rollback,
+} from "../../src/policy/action.ts";
 import { definePlugin, type Plugin } from "../../src/policy/plugin.ts";
 import type { Stage } from "../../src/policy/stages.ts";
 import { parallel, shadow } from "../../src/policy/rule.ts";
@@ -353,6 +360,12 @@ describe("fields", () => {
     for (const name of ["", "a b", "a:", "ü", "a\r\n"]) {
       expect(() => addHeader(name, "x")).toThrow("Cannot make a field: name");
     }
+  });
+  test("are checked once, so nobody can change them any more", () => {
+    const field = addHeader("X-Check", "a");
+    expect(() => Object.assign(field, { value: "a\r\nX-Evil: b" })).toThrow(TypeError);
+    expect(readOpinion(field)).toEqual([field]);
+    expect(readOpinion({ ...field, value: "a\r\nX-Evil: b" })).toBeUndefined();
   });
   test("made by hand are checked all the same", async () => {
     const evil = definePlugin("evil", () => ({
