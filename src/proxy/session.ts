@@ -3,24 +3,24 @@
  * rule of the protocol (that is `smtp/server`) and none of the backend (that is `transaction`).
  */
 import type { Identity } from "../backend/identity.ts";
-import { receivedField } from "../mail/trace.ts";
 import type { Wire, WireOwner } from "../net/wire.ts";
 import type { Findings } from "../policy/finding.ts";
 import type { ListenAddress } from "../policy/settings.ts";
 import type { Fate } from "../policy/layer.ts";
 import type { Outcome } from "../policy/observation.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
-import { REVERSE, type ReverseFinding } from "../policy/well_known.ts";
 import type { Destination } from "../backend/pools.ts";
-import type { ClientFacts, ClientName } from "../smtp/client_facts.ts";
+import type { ClientFacts } from "../smtp/client_facts.ts";
 import { type Refusal, STRAY_HEADER } from "../smtp/commands.ts";
 import type { Path } from "../smtp/path.ts";
 import { latin1, type Reply, reply } from "../smtp/reply.ts";
 import { Server, type ServerEvent } from "../smtp/server.ts";
 import { Asking } from "./asking.ts";
 import { type Caller, named } from "./caller.ts";
+import { ClientFlow } from "./client_flow.ts";
 import type { MailCommand, RcptCommand } from "./envelope.ts";
 import * as facts from "./facts.ts";
+import { Guest } from "./guest.ts";
 import { type Judged, Judging } from "./judging.ts";
 import { messageRefusal } from "./message_fault.ts";
 import { type Incident, outcomeOf, SessionRecord } from "./record.ts";
@@ -35,14 +35,6 @@ function fateOf(outcome: Outcome, { delivered }: Transaction): Fate {
   return delivered ? "taken" : "not taken";
 }
 
-/** Where nobody has looked, the name is not known now: nothing is to be concluded from that. */
-function nameOf(reverse: ReverseFinding | undefined): ClientName {
-  if (reverse === undefined || reverse.status === "temperror") return { failed: "temporary" };
-  return reverse.name ?? null;
-}
-
-/** How long a client may take to hear the last reply. */
-const LINGER = 5_000;
 /** How long EHLO waits for a backend that was never seen. */
 const PATIENCE = 2_000;
 
@@ -56,41 +48,32 @@ export interface SessionOwner {
 
 export class Session implements WireOwner, TransactionOwner, Judged {
   readonly #record: SessionRecord;
-  #caller: Caller;
+  readonly #guest: Guest;
+  readonly #flow: ClientFlow;
   /** Made for the first stage that somebody judges: most idle sessions never need it. */
   #judging: Judging | undefined;
   readonly #wire: Wire;
-  readonly #listener: string;
   readonly #around: Surroundings;
   readonly #server: Server;
   readonly #owner: SessionOwner;
-  #verb: "HELO" | "EHLO" = "HELO";
-  #helo = "";
   #transaction: Transaction | undefined;
   #size = 0;
   #sendsChunks = false;
   /** How the transaction's sender or its recipients were refused, while none of them was accepted. */
   #refusedAs: Outcome | undefined;
   #asking: Asking | undefined;
-  /** Whom backends are told of; made anew when that changes. */
-  #identity: Identity | undefined;
   /** The event that waits for its answer. */
   #event: ServerEvent | undefined;
   /** Something has come from the client. */
   #heard = false;
   #pumping = false;
-  #paused = false;
   #backendSlow = false;
-  #clientSlow = false;
   /** The client will send no more; the client is gone. */
   #halfClosed = false;
   #gone = false;
   #error: string | undefined;
   /** A client that will send no more was told that its message is delivered. */
   #toldHalfClosed = false;
-  /** Set when the last reply has been sent: when to stop waiting for the client to hear it. */
-  #closing: number | undefined;
-  #stalledAt = 0;
   /** Until when EHLO waits to learn what the backends offer. */
   #offerBy = Infinity;
 
@@ -103,8 +86,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     owner: SessionOwner,
   ) {
     this.#wire = wire;
-    this.#caller = caller;
-    this.#listener = address.name;
+    this.#guest = new Guest(wire, caller, address.name, around);
+    this.#flow = new ClientFlow(wire, () => around.now());
     this.#around = around;
     this.#owner = owner;
     this.#record = new SessionRecord(caller, around);
@@ -124,23 +107,18 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   }
 
   get caller(): Caller {
-    return this.#caller;
+    return this.#guest.caller;
   }
 
   /** The client's address. */
   get client(): string {
-    return this.#caller.remote.host;
-  }
-
-  /** Who the client has authenticated as. */
-  get #user(): string | undefined {
-    return this.#around.user ?? this.#caller.user;
+    return this.caller.remote.host;
   }
 
   /** Judges the connection and greets. */
   start(refusal: Reply | undefined): void {
     // It may have ended before: what came with a PROXY header is read at once.
-    if (this.#closing !== undefined) return;
+    if (this.#flow.closing) return;
     if (refusal !== undefined) return this.#greet(refusal);
     this.#judgeConnection(
       () => this.#greet(this.#around.greeting),
@@ -154,13 +132,13 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   /** Whom a trusted host speaks for is judged as soon as that is known; the host itself is not. */
   #judgeConnection(proceed: () => void, refuse?: (refusal: Refusal) => void): void {
-    if (this.#caller.trusted) return proceed();
+    if (this.caller.trusted) return proceed();
     this.#judge("connect", (findings) => facts.connected(this.#known(findings)), proceed, refuse);
   }
 
   #greet(greeting: Reply): void {
     // It may have been drained meanwhile.
-    if (this.#closing !== undefined) return;
+    if (this.#flow.closing) return;
     this.#server.greet(greeting, this.#around.now());
     this.#pump();
   }
@@ -177,25 +155,17 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   /** To be called now and then. */
   tick(now: number): void {
-    if (this.#closing !== undefined) {
-      if (now >= this.#closing) this.#wire.abort();
-    } else if (this.#clientSlow) {
-      if (now - this.#stalledAt >= this.#around.limits.dataTime) this.#wire.abort();
-    } else if (now >= this.#offerBy) {
-      this.#offer();
-    } else if (this.#paused || now < this.#server.deadline) {
-      return;
-    } else if (this.#server.handshaking) {
-      this.#wire.abort();
-    } else {
-      this.#expel(this.refusal(421, "4.2", "That took too long"));
-    }
+    if (this.#flow.tick(now, this.#around.limits.dataTime)) return;
+    if (now >= this.#offerBy) return this.#offer();
+    if (this.#flow.paused || now < this.#server.deadline) return;
+    if (this.#server.handshaking) this.#wire.abort();
+    else this.#expel(this.refusal(421, "4.2", "That took too long"));
   }
 
   // ---- the wire's side ----
 
   data(bytes: Uint8Array): void {
-    if (this.#closing !== undefined) return;
+    if (this.#flow.closing) return;
     if (!this.#heard) {
       this.#heard = true;
       if (headerBegins(bytes) === "yes") return this.#strayHeader();
@@ -207,13 +177,13 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   }
 
   drain(): void {
-    this.#clientSlow = false;
+    this.#flow.drained();
     this.#regulate();
   }
 
   end(): void {
     this.#halfClosed = true;
-    if (this.#closing !== undefined) return this.#wire.close();
+    if (this.#flow.closing) return this.#wire.close();
     this.#pump();
   }
 
@@ -234,7 +204,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #over(): void {
     this.#judging?.over();
     this.#record.sessionEnds({
-      helo: this.#helo,
+      helo: this.#guest.helo,
       tls: this.#wire.tls,
       refusals: this.#server.refusals,
       refusal: this.#server.lastRefusal,
@@ -254,7 +224,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
    * not be taken for the words of the host: by its address it may be allowed what they are not.
    */
   #strayHeader(): void {
-    this.#record.strayHeader(this.#listener);
+    this.#record.strayHeader(this.#guest.listener);
     this.#expel(this.#server.refusal(STRAY_HEADER));
   }
 
@@ -290,37 +260,29 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   /** Nothing is lost if the session ends now. */
   #idle(): boolean {
-    return this.#transaction === undefined && this.#event === undefined && this.#closing === undefined &&
+    return this.#transaction === undefined && this.#event === undefined && !this.#flow.closing &&
       !this.#server.handshaking;
   }
 
   #flush(): void {
     const bytes = this.#server.output();
-    if (bytes === undefined || this.#gone) return;
-    if (!this.#wire.write(bytes)) {
-      this.#clientSlow = true;
-      this.#stalledAt = this.#around.now();
-    }
+    if (bytes !== undefined && !this.#gone) this.#flow.write(bytes);
   }
 
   /** Stops or resumes reading from the client, by who is slow. */
   #regulate(): void {
     const waits = this.#event !== undefined || !this.#server.greeted;
     const full = waits && this.#server.buffered > this.#around.limits.inputBuffer;
-    const pause = this.#backendSlow || this.#clientSlow || full;
-    if (pause === this.#paused || this.#gone) return;
-    this.#paused = pause;
-    if (pause) return this.#wire.pause();
-    this.#server.resumed(this.#around.now());
-    this.#wire.resume();
+    if (this.#gone) return;
+    const resumed = this.#flow.pause(this.#backendSlow || this.#flow.slow || full);
+    if (resumed) this.#server.resumed(this.#around.now());
   }
 
   /** The client has said all it will say: when all of it is answered, so are we. */
   #afterHalfClose(): void {
-    if (this.#closing !== undefined || this.#event !== undefined || !this.#server.greeted) return;
+    if (this.#flow.closing || this.#event !== undefined || !this.#server.greeted) return;
     if (this.#transaction !== undefined) this.#finish("lost");
-    this.#closing = this.#around.now() + LINGER;
-    this.#wire.close();
+    this.#flow.close();
   }
 
   #handle(event: ServerEvent): void {
@@ -378,10 +340,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#judge("helo", told, () => {
       this.#finish("reset");
       this.#judging?.heloAnswered(true);
-      this.#helo = event.domain;
-      this.#identity = undefined;
-      this.#verb = event.verb;
-      const behind = this.#around.pools.reach(this.#listener);
+      this.#guest.greeted(event.verb, event.domain);
+      const behind = this.#around.pools.reach(this.#guest.listener);
       if (event.verb === "HELO" || behind.extensions() !== undefined) return this.#offer();
       this.#offerBy = this.#around.now() + PATIENCE;
       // The probe may last longer than the patience, and end while another EHLO is being judged.
@@ -397,14 +357,14 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     if (this.#gone || this.#event?.kind !== "helo") return;
     const { pools, offers, tls, hostname } = this.#around;
     const secured = this.#wire.tls !== undefined;
-    const offer = offers.for(pools.reach(this.#listener).extensions(), {
+    const offer = offers.for(pools.reach(this.#guest.listener).extensions(), {
       // Where a trusted host has ended the client's TLS, the client is within TLS already (RFC 3207 §4.2).
-      starttls: tls !== undefined && !secured && this.#caller.tls === undefined,
+      starttls: tls !== undefined && !secured && this.caller.tls === undefined,
       secured,
-      xclient: this.#caller.mayName,
+      xclient: this.caller.mayName,
     });
     this.#event = undefined;
-    const given = this.#verb === "EHLO" ? offer.ehlo : reply(250, "", hostname);
+    const given = this.#guest.verb === "EHLO" ? offer.ehlo : reply(250, "", hostname);
     this.#server.answerHelo(given, offer.extensions, this.#around.now());
     this.#pump();
   }
@@ -466,7 +426,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     return destinationOf(
       this.#around,
       this.#record.transactionId,
-      { listener: this.#listener, user: this.#user, recipient, facts: told },
+      { listener: this.#guest.listener, user: this.#guest.user, recipient, facts: told },
       this.#judging?.sent,
     );
   }
@@ -497,7 +457,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.answered(reply(220, "0.0", "Go ahead"));
     this.#flush();
     this.#wire.secure(tls!(), () => {
-      this.#helo = "";
+      this.#guest.forgetGreeting();
       this.#judging?.secured();
       this.#server.secured(this.#around.now());
       this.#pump();
@@ -506,13 +466,13 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   /** A trusted host says whose session this is: from here on it is that client's (XCLIENT). */
   #named(told: ClientFacts): void {
-    const before = this.#caller;
-    const caller = this.#caller = named(before, told, this.#around.trusted);
+    const before = this.caller;
+    const caller = named(before, told, this.#around.trusted);
+    this.#guest.replaced(caller);
     const trail = this.#judging?.takeTrail();
     this.#judging?.abandon();
     this.#judging?.over();
     this.#judging = undefined;
-    this.#helo = "";
     this.#server.renamed(caller.mayName);
     this.#record.named(caller, trail);
     const refusal = this.#owner.renamed(this, before);
@@ -540,19 +500,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   }
 
   #known(findings: Findings): facts.Known {
-    const { hostname } = this.#around;
-    return {
-      id: this.#record.id,
-      caller: this.#caller,
-      tls: this.#wire.tls ?? this.#caller.tls,
-      listener: this.#listener,
-      hostname,
-      verb: this.#verb,
-      helo: this.#helo,
-      conduct: this.#server.conduct,
-      user: this.#user,
-      findings,
-    };
+    return this.#guest.known(this.#record.id, findings, this.#server.conduct);
   }
 
   get spokeEarly(): boolean {
@@ -636,38 +584,17 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   }
 
   trace(): Uint8Array {
-    const transaction = this.#transaction!;
-    const recipient = transaction.accepted.length === 1 ? transaction.accepted[0]!.path.mailbox : undefined;
-    const added = this.#judging?.headers ?? "";
-    return Buffer.from(
-      added + receivedField({
-        helo: this.#helo,
-        client: this.client,
-        hostname: this.#around.hostname,
-        extended: this.#verb === "EHLO",
-        tls: this.#wire.tls ?? this.#caller.tls,
-        authenticated: this.#user !== undefined,
-        utf8: this.#server.utf8,
-        id: this.#record.transactionId,
-        recipient,
-        time: Date.now(),
-      }),
-      "latin1",
-    );
+    const { accepted } = this.#transaction!;
+    const received = this.#guest.received({
+      utf8: this.#server.utf8,
+      id: this.#record.transactionId,
+      recipient: accepted.length === 1 ? accepted[0]!.path.mailbox : undefined,
+    });
+    return Buffer.from((this.#judging?.headers ?? "") + received, "latin1");
   }
 
   identity(): Identity {
-    const { remote, local, trusted, mayName } = this.#caller;
-    return (this.#identity ??= {
-      remote,
-      local,
-      unknown: trusted && !mayName,
-      name: nameOf(this.#judging?.findings("connect").get(REVERSE)),
-      helo: this.#helo,
-      verb: this.#verb,
-      user: this.#user,
-      tls: this.#wire.tls ?? this.#caller.tls,
-    });
+    return this.#guest.identity(this.#judging?.findings("connect"));
   }
 
   get ident(): string {
@@ -718,8 +645,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #close(): void {
     if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost");
     this.#flush();
-    this.#closing = this.#around.now() + LINGER;
-    this.#wire.close();
+    this.#flow.close();
   }
 
   /** A fault of the program's own: it costs this session and no other. */

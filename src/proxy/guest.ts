@@ -1,0 +1,122 @@
+/**
+ * Whom a session is with, as far as that is known by now: what plugins are told of it, what backends are told of it, and
+ * what stands in the Received field.
+ */
+import type { Identity } from "../backend/identity.ts";
+import { receivedField } from "../mail/trace.ts";
+import type { TlsFacts, Wire } from "../net/wire.ts";
+import type { Findings } from "../policy/finding.ts";
+import type { Conduct } from "../policy/stages.ts";
+import { REVERSE, type ReverseFinding } from "../policy/well_known.ts";
+import type { ClientName } from "../smtp/client_facts.ts";
+import type { Caller } from "./caller.ts";
+import type { Known } from "./facts.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+/** What a trace field tells of a message besides its client. */
+interface Passing {
+  readonly utf8: boolean;
+  readonly id: string;
+  readonly recipient: string | undefined;
+}
+
+export class Guest {
+  /** As the settings name it. */
+  readonly listener: string;
+  verb: "HELO" | "EHLO" = "HELO";
+  /** Empty until it has greeted. */
+  helo = "";
+  readonly #wire: Wire;
+  readonly #around: Surroundings;
+  #caller: Caller;
+  /** Made anew when something of it changes: connections to backends are kept by it. */
+  #identity: Identity | undefined;
+
+  constructor(wire: Wire, caller: Caller, listener: string, around: Surroundings) {
+    this.#wire = wire;
+    this.#caller = caller;
+    this.listener = listener;
+    this.#around = around;
+  }
+
+  get caller(): Caller {
+    return this.#caller;
+  }
+
+  /** A trusted host has named somebody else, who has not greeted yet. */
+  replaced(caller: Caller): void {
+    this.#caller = caller;
+    this.forgetGreeting();
+  }
+
+  greeted(verb: "HELO" | "EHLO", helo: string): void {
+    this.verb = verb;
+    this.helo = helo;
+    this.#identity = undefined;
+  }
+
+  forgetGreeting(): void {
+    this.helo = "";
+    this.#identity = undefined;
+  }
+
+  /** Who it has authenticated as. */
+  get user(): string | undefined {
+    return this.#around.user ?? this.#caller.user;
+  }
+
+  /** Of its own connection, wherever that ends. */
+  get tls(): TlsFacts | undefined {
+    return this.#wire.tls ?? this.#caller.tls;
+  }
+
+  known(id: string, findings: Findings, conduct: Conduct): Known {
+    return {
+      id,
+      caller: this.#caller,
+      tls: this.tls,
+      listener: this.listener,
+      hostname: this.#around.hostname,
+      verb: this.verb,
+      helo: this.helo,
+      conduct,
+      user: this.user,
+      findings,
+    };
+  }
+
+  /** @param findings what is known of the connection */
+  identity(findings: Findings | undefined): Identity {
+    const { remote, local, trusted, mayName } = this.#caller;
+    return (this.#identity ??= {
+      remote,
+      local,
+      unknown: trusted && !mayName,
+      name: nameOf(findings?.get(REVERSE)),
+      helo: this.helo,
+      verb: this.verb,
+      user: this.user,
+      tls: this.tls,
+    });
+  }
+
+  /** The Received field of a message of its. */
+  received(passing: Passing): string {
+    return receivedField({
+      ...passing,
+      helo: this.helo,
+      client: this.#caller.remote.host,
+      hostname: this.#around.hostname,
+      extended: this.verb === "EHLO",
+      tls: this.tls,
+      authenticated: this.user !== undefined,
+      time: Date.now(),
+    });
+  }
+}
+
+/** Where nobody has looked, the name is not known now: nothing is to be concluded from that. */
+function nameOf(reverse: ReverseFinding | undefined): ClientName {
+  if (reverse === undefined || reverse.status === "temperror") return { failed: "temporary" };
+  return reverse.name ?? null;
+}
