@@ -11,7 +11,7 @@ import { type Extensions, NO_EXTENSIONS, offeredUnsecured } from "../smtp/extens
 import { join } from "../smtp/octets.ts";
 import { latin1, severity } from "../smtp/reply.ts";
 import { Handshake, isProxied, mayName, type Move, tlsMode } from "./handshake.ts";
-import { type Identity, identityKey, proxyHeader } from "./identity.ts";
+import { type Identity, identityKey, proxyHeader, takesAddresses } from "./identity.ts";
 
 /** Why a connection ended other than by our own wish. */
 export interface Loss {
@@ -136,7 +136,9 @@ export class Connection implements ConnectOwner {
 
   /** It can be made to speak for another client: the backend offers XCLIENT even now. */
   get #canName(): boolean {
-    return mayName(this.backend.address) && this.extensions.has("XCLIENT");
+    const { address } = this.backend;
+    if (!mayName(address) || !this.extensions.has("XCLIENT")) return false;
+    return address.identity === "xclient" || takesAddresses(this.extensions);
   }
 
   /** Makes it speak for another client; the holder is told `ready` as after the dial. */

@@ -11,7 +11,7 @@ import { smallerLimits } from "../smtp/common_extensions.ts";
 import { type Extensions, NO_EXTENSIONS, readExtensions } from "../smtp/extensions.ts";
 import { type Reply, severity, textOf } from "../smtp/reply.ts";
 import { Credentials } from "./credentials.ts";
-import { type Identity, namingLines } from "./identity.ts";
+import { type Identity, namingLines, takesAddresses } from "./identity.ts";
 
 /** What is to be done next. */
 export type Move =
@@ -135,7 +135,8 @@ export class Handshake {
   #introduce(): Move {
     const { client, address } = this.#options;
     if (this.#naming === undefined && client !== undefined && mayName(address)) {
-      const lines = namingLines(client, this.#extensions);
+      const worthIt = address.identity === "xclient" || takesAddresses(this.#extensions);
+      const lines = worthIt ? namingLines(client, this.#extensions) : [];
       if (lines.length === 0 && address.identity === "xclient") {
         return fault("offers no XCLIENT to us, and identity is xclient");
       }

@@ -46,6 +46,11 @@ export function namingLines(client: Identity, offered: Extensions): string[] {
   return xclientLines(factsOf(client), attributesOf("XCLIENT", offered));
 }
 
+/** Whether XCLIENT can say there who the client is. Some only offer less (smtp-sink: NAME and HELO). */
+export function takesAddresses(offered: Extensions): boolean {
+  return attributesOf("XCLIENT", offered).has("ADDR");
+}
+
 /** The commands that tell a backend's log of a client; once a transaction. */
 export function forwardLines(client: Identity, ident: string, offered: Extensions): string[] {
   const attributes = attributesOf("XFORWARD", offered);
