@@ -4,26 +4,22 @@
  */
 import { parseArgs } from "@std/cli";
 import process from "node:process";
-import { checkCommand } from "./cli/check.ts";
 import { type Command, commandMistakes, type Given, usageOf } from "./cli/command.ts";
-import { doctorCommand } from "./cli/doctor.ts";
-import { explainCommand } from "./cli/explain.ts";
-import { newPluginCommand } from "./cli/new_plugin.ts";
-import { serveCommand } from "./cli/serve.ts";
 import { SettingsError } from "./policy/policy.ts";
 
-const COMMANDS: readonly Command[] = [
-  serveCommand,
-  checkCommand,
-  explainCommand,
-  doctorCommand,
-  newPluginCommand,
-];
+/** Only the one that is run is loaded: what the others need would stay in memory as long as the proxy runs. */
+const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ["serve", async () => (await import("./cli/serve.ts")).serveCommand],
+  ["check", async () => (await import("./cli/check.ts")).checkCommand],
+  ["explain", async () => (await import("./cli/explain.ts")).explainCommand],
+  ["doctor", async () => (await import("./cli/doctor.ts")).doctorCommand],
+  ["new-plugin", async () => (await import("./cli/new_plugin.ts")).newPluginCommand],
+]);
 
-const USAGE = [
-  "Usage:",
-  ...COMMANDS.flatMap((command) => [`  ${usageOf(command)}`, `      ${command.about}`]),
-];
+async function usage(): Promise<string[]> {
+  const commands = await Promise.all([...COMMANDS.values()].map((load) => load()));
+  return ["Usage:", ...commands.flatMap((command) => [`  ${usageOf(command)}`, `      ${command.about}`])];
+}
 
 function fail(lines: readonly string[], code = 1): never {
   process.stderr.write(lines.map((line) => `sallyport: ${line}\n`).join(""));
@@ -36,7 +32,7 @@ function named(command: Command | undefined, kind: string): string[] {
 }
 
 async function main(): Promise<void> {
-  const known = COMMANDS.find(({ name }) => name === process.argv[2]);
+  const known = await COMMANDS.get(process.argv[2] ?? "")?.();
   const unknown: string[] = [];
   const { _: words, help, ...given } = parseArgs(process.argv.slice(2), {
     boolean: ["help", ...named(known, "switch")],
@@ -46,8 +42,8 @@ async function main(): Promise<void> {
     unknown: (flag: string) => (flag.startsWith("-") && flag !== "-" ? (unknown.push(flag), false) : true),
   });
   const [name, ...rest] = words.map(String);
-  if (help) return void process.stdout.write(USAGE.join("\n") + "\n");
-  const command = COMMANDS.find((each) => each.name === name);
+  if (help) return void process.stdout.write((await usage()).join("\n") + "\n");
+  const command = await COMMANDS.get(name ?? "")?.();
   if (unknown.length > 0) {
     const flags = Object.keys(command?.flags ?? {}).map((flag) => `--${flag}`);
     fail([
@@ -56,12 +52,10 @@ async function main(): Promise<void> {
       }`,
     ], command?.failure);
   }
-  if (name === undefined) fail(USAGE);
+  if (name === undefined) fail(await usage());
   if (command === undefined) {
     fail([
-      `Cannot run ${name}: there is no such command; allowed are ${
-        COMMANDS.map((each) => each.name).join(", ")
-      }`,
+      `Cannot run ${name}: there is no such command; allowed are ${[...COMMANDS.keys()].join(", ")}`,
     ]);
   }
   const mistakes = commandMistakes(command, rest, given as Given);

@@ -10,7 +10,6 @@ import { setUp } from "../policy/set_up.ts";
 import type { AdminAddress, Settings } from "../policy/settings.ts";
 import { Proxy } from "../proxy/server.ts";
 import { serveAdmin } from "./admin.ts";
-import { startDemo } from "./demo.ts";
 import { sessionBound } from "./descriptors.ts";
 import { openEffects } from "./effects.ts";
 import { WatchedFiles } from "./files.ts";
@@ -31,7 +30,8 @@ export async function serve(path: string): Promise<void> {
     tls = new ServedTls(loaded.tls.settings, loaded.tls.service, loaded.tls.mark, log);
   }
   const net = await network();
-  const demo = loaded.settings.demo === undefined ? undefined : await startDemo(net, loaded.settings.demo);
+  const { demo: folder } = loaded.settings;
+  const demo = folder === undefined ? undefined : await (await import("./demo.ts")).startDemo(net, folder);
   const settings = {
     ...loaded.settings,
     backends: demo === undefined ? loaded.settings.backends : [demo.address],
