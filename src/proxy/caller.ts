@@ -29,9 +29,44 @@ export interface Caller {
  */
 const NOBODY: Address = { host: "unknown", port: 0 };
 
+/** The other end of a connection. Most idle sessions never need to know where it came in. */
+class Peer implements Caller {
+  readonly trusted: boolean;
+  readonly #wire: Wire;
+
+  constructor(wire: Wire, trusted: boolean) {
+    this.#wire = wire;
+    this.trusted = trusted;
+  }
+
+  get remote(): Address {
+    return this.#wire.remote;
+  }
+
+  get local(): Address {
+    return this.#wire.local;
+  }
+
+  get mayName(): boolean {
+    return this.trusted;
+  }
+
+  get via(): undefined {
+    return undefined;
+  }
+
+  get tls(): undefined {
+    return undefined;
+  }
+
+  get user(): undefined {
+    return undefined;
+  }
+}
+
 /** The other end of a connection. */
-export function callerOf({ remote, local }: Wire, trusted: NetworkSet): Caller {
-  return known(remote, local, trusted, { via: undefined, tls: undefined, user: undefined });
+export function callerOf(wire: Wire, trusted: NetworkSet): Caller {
+  return new Peer(wire, trusted.has(wire.remote.host));
 }
 
 function known(
@@ -50,7 +85,7 @@ export function proxied(caller: Caller, header: ProxyHeader, networks: NetworkSe
   const via = caller.remote.host;
   const tls = header.tls === undefined ? undefined : tlsOf(header.tls, header.authority);
   if (header.command === "unknown") {
-    return { ...caller, remote: NOBODY, via, tls, trusted: true, mayName: false };
+    return { remote: NOBODY, local: caller.local, via, tls, user: undefined, trusted: true, mayName: false };
   }
   return known(header.source, header.destination, networks, { via, tls, user: undefined });
 }
@@ -70,7 +105,8 @@ export function named(caller: Caller, facts: ClientFacts, networks: NetworkSet):
     user: facts.login ?? undefined,
   };
   const local = destination(caller.local, facts);
-  if (facts.addr === undefined) return { ...caller, local, ...told };
+  const { remote, trusted, mayName } = caller;
+  if (facts.addr === undefined) return { remote, local, trusted, mayName, ...told };
   if (facts.addr === null) {
     return { remote: NOBODY, local, ...told, trusted: true, mayName: false };
   }

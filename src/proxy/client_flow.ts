@@ -3,22 +3,23 @@
  * slow, and the end gives it time to hear the last reply.
  */
 import type { Wire } from "../net/wire.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** How long a client may take to hear the last reply, in milliseconds. */
 const LINGER = 5_000;
 
 export class ClientFlow {
   readonly #wire: Wire;
-  readonly #now: () => number;
+  readonly #around: Surroundings;
   #paused = false;
   #slow = false;
   #stalledAt = 0;
   /** Set when the last reply has been sent: when to stop waiting for the client to hear it. */
   #closing: number | undefined;
 
-  constructor(wire: Wire, now: () => number) {
+  constructor(wire: Wire, around: Surroundings) {
     this.#wire = wire;
-    this.#now = now;
+    this.#around = around;
   }
 
   /** The last reply has been sent. */
@@ -38,7 +39,7 @@ export class ClientFlow {
   write(bytes: Uint8Array): void {
     if (this.#wire.write(bytes)) return;
     this.#slow = true;
-    this.#stalledAt = this.#now();
+    this.#stalledAt = this.#around.now();
   }
 
   drained(): void {
@@ -56,7 +57,7 @@ export class ClientFlow {
 
   /** Nothing more will be sent. */
   close(): void {
-    this.#closing = this.#now() + LINGER;
+    this.#closing = this.#around.now() + LINGER;
     this.#wire.close();
   }
 

@@ -87,7 +87,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   ) {
     this.#wire = wire;
     this.#guest = new Guest(wire, caller, address.name, around);
-    this.#flow = new ClientFlow(wire, () => around.now());
+    this.#flow = new ClientFlow(wire, around);
     this.#around = around;
     this.#owner = owner;
     this.#record = new SessionRecord(caller, around);
