@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer";
 import { bytesOf } from "../support/blackbox_bytes.ts";
 import { eightBitBody, type Letter, letter, longBody } from "../support/live_letters.ts";
 import { type Sender, swaksTls } from "../support/live_senders.ts";
+import { Agenda } from "./agenda.ts";
 import { carried, expectCarried, expectSent, expectStored } from "./checks.ts";
 import { type Peer, REFUSED, SIZE_LIMIT } from "./peer.ts";
 import { PEERS } from "./peers.ts";
@@ -16,6 +17,9 @@ import { type Lane, Stage } from "./stage.ts";
 const withoutTls = new Map([["swaks", await swaksTls()]]);
 let stage: Stage;
 let relays: Relays;
+const agenda = new Agenda();
+/** How many letters are on their way at a time; the machine is no larger than that. */
+const QUEUES = 3;
 
 beforeAll(async () => {
   stage = await Stage.open(PEERS.filter(({ missing }) => missing === undefined));
@@ -23,6 +27,7 @@ beforeAll(async () => {
     (["plain", "starttls", "implicit"] as const).map((security) => stage.through(lane, security))
   );
   relays = await Relays.start((name) => stage.subfolder(name), targets);
+  agenda.start();
 }, 60_000);
 
 afterAll(async () => {
@@ -35,13 +40,13 @@ PEERS.forEach((peer, row) => {
   SENDERS.forEach((sender, column) => {
     const reason = peer.missing ?? sender.missing;
     const title = `${sender.name} to ${peer.name}`;
-    if (reason !== undefined) describe.skip(`${title} [${reason}]`, () => pair(sender, peer, row, column));
-    else describe(title, () => pair(sender, peer, row, column));
+    const cases = () => pair(sender, peer, row, column, reason);
+    describe(reason === undefined ? title : `${title} [${reason}]`, cases);
   });
 });
 
 /** The cases of a pair; the dear ones go round, so that every sender and every server has each at least once. */
-function pair(sender: Sender, peer: Peer, row: number, column: number): void {
+function pair(sender: Sender, peer: Peer, row: number, column: number, reason: string | undefined): void {
   const turn = (row + column) % 4 === 0;
   const can = (what: "utf8") => sender.can.has(what) && peer.traits.can.has(what);
 
@@ -109,17 +114,24 @@ function pair(sender: Sender, peer: Peer, row: number, column: number): void {
       const report = await send(sender, lane, sent, security);
       expect([report.ok, report.said]).toEqual([true, report.said]);
       const tap = security === "implicit" ? lane.implicit : lane.front;
-      expect(Buffer.concat(tap.recordings.at(-1)!.client).includes(sent.token)).toBe(false);
+      const readable = tap.recordings.filter(({ client }) => Buffer.concat(client).includes(sent.token));
+      expect(readable.length).toBe(0);
       await expectStored(lane, sent, carried(lane, sent));
-    }, withoutTls.get(sender.name));
+    }, reason ?? withoutTls.get(sender.name));
   }
 
-  function check(kind: string, title: string, work: (lane: Lane) => Promise<void>, missing?: string): void {
-    const skipped = missing === undefined ? "" : ` [${missing}]`;
-    (missing === undefined ? test : test.skip)(`${title}${skipped}`, async () => {
+  function check(kind: string, title: string, work: (lane: Lane) => Promise<void>, missing = reason): void {
+    if (missing !== undefined) {
+      test.skip(missing === reason ? title : `${title} [${missing}]`, () => {});
+      return;
+    }
+    // OpenSMTPD keeps a connection for another message, looks once a second whether there is one, and pauses before the next.
+    const queue = sender.name === "OpenSMTPD" ? sender.name : String(column % QUEUES);
+    const done = agenda.add(queue, async () => {
       await work(await stage.lane(peer));
       record(sender, peer, kind);
     });
+    test(title, () => done);
   }
 }
 
