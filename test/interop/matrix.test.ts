@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { bytesOf } from "../support/blackbox_bytes.ts";
 import { eightBitBody, type Letter, letter, longBody } from "../support/live_letters.ts";
-import { type Sender, swaksTls } from "../support/live_senders.ts";
+import { type Report, type Security, type Sender, swaksTls } from "../support/live_senders.ts";
 import { Agenda } from "./agenda.ts";
 import { carried, expectCarried, expectSent, expectStored } from "./checks.ts";
 import { type Peer, REFUSED, SIZE_LIMIT } from "./peer.ts";
@@ -23,7 +23,7 @@ const QUEUES = 3;
 
 beforeAll(async () => {
   stage = await Stage.open(PEERS.filter(({ missing }) => missing === undefined));
-  const targets = (await stage.lanes()).flatMap((lane) =>
+  const targets = (await stage.lanes()).map((lane) =>
     (["plain", "starttls", "implicit"] as const).map((security) => stage.through(lane, security))
   );
   relays = await Relays.start((name) => stage.subfolder(name), targets);
@@ -125,8 +125,8 @@ function pair(sender: Sender, peer: Peer, row: number, column: number, reason: s
       test.skip(missing === reason ? title : `${title} [${missing}]`, () => {});
       return;
     }
-    // OpenSMTPD keeps a connection for another message, looks once a second whether there is one, and pauses before the next.
-    const queue = sender.name === "OpenSMTPD" ? sender.name : String(column % QUEUES);
+    // OpenSMTPD keeps a connection for another message, and looks once a second whether there is one.
+    const queue = sender.name === "OpenSMTPD" ? `${sender.name} to ${peer.name}` : String(column % QUEUES);
     const done = agenda.add(queue, async () => {
       await work(await stage.lane(peer));
       record(sender, peer, kind);
@@ -135,13 +135,9 @@ function pair(sender: Sender, peer: Peer, row: number, column: number, reason: s
   }
 }
 
-function send(
-  sender: Sender,
-  lane: Lane,
-  sent: Letter,
-  security: "plain" | "starttls" | "implicit" = "plain",
-) {
-  return relays.of(sender).send(sent, stage.through(lane, security));
+function send(sender: Sender, lane: Lane, sent: Letter, security: Security = "plain"): Promise<Report> {
+  const target = stage.through(lane, security);
+  return relays.of(sender, target).send(sent, target);
 }
 
 /** Senders that fold a long line, or split it, by themselves. */
