@@ -11,7 +11,7 @@ import { eventually } from "../support/blackbox_wait.ts";
 import { run } from "../support/live_children.ts";
 import { letter } from "../support/live_letters.ts";
 import { HOSTNAME, startLiveProxy } from "../support/live_proxy.ts";
-import { unaccepted } from "./accepted.ts";
+import { askTogether, unaccepted } from "./accepted.ts";
 import type { Identity, Peer, RunningPeer } from "./peer.ts";
 import { aiosmtpd } from "./peers/aiosmtpd.ts";
 import { courier } from "./peers/courier.ts";
@@ -120,10 +120,13 @@ afterAll(() => {
   writePeers("identity.json");
 });
 
+const PLACE = "/run";
+askTogether(ROWS.map((row) => written(row, 25, PLACE)));
+
 describe("who the server says the client is", () => {
   for (const row of ROWS) {
     const { peer, form, sees } = row;
-    const reason = peer.missing ?? unaccepted(written(row, 25, "/run"));
+    const reason = peer.missing ?? unaccepted(written(row, 25, PLACE));
     const title = `${peer.name}, ${form.replace("%", "host:port").replace("$", "folder")}: the ${sees}`;
     if (reason !== undefined) test.skip(`${title} [${reason}]`, () => {});
     else test(title, () => tells(row), 30_000);

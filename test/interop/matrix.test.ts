@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { bytesOf } from "../support/blackbox_bytes.ts";
 import { eightBitBody, type Letter, letter, longBody } from "../support/live_letters.ts";
-import { type Sender, swaksTls } from "../support/live_senders.ts";
+import { type Report, type Security, type Sender, swaksTls } from "../support/live_senders.ts";
+import { Agenda } from "./agenda.ts";
 import { carried, expectCarried, expectSent, expectStored } from "./checks.ts";
 import { type Peer, REFUSED, SIZE_LIMIT } from "./peer.ts";
 import { PEERS } from "./peers.ts";
@@ -16,13 +17,17 @@ import { type Lane, Stage } from "./stage.ts";
 const withoutTls = new Map([["swaks", await swaksTls()]]);
 let stage: Stage;
 let relays: Relays;
+const agenda = new Agenda();
+/** How many letters are on their way at a time; the machine is no larger than that. */
+const QUEUES = 3;
 
 beforeAll(async () => {
   stage = await Stage.open(PEERS.filter(({ missing }) => missing === undefined));
-  const targets = (await stage.lanes()).flatMap((lane) =>
+  const targets = (await stage.lanes()).map((lane) =>
     (["plain", "starttls", "implicit"] as const).map((security) => stage.through(lane, security))
   );
   relays = await Relays.start((name) => stage.subfolder(name), targets);
+  agenda.start();
 }, 60_000);
 
 afterAll(async () => {
@@ -35,18 +40,19 @@ PEERS.forEach((peer, row) => {
   SENDERS.forEach((sender, column) => {
     const reason = peer.missing ?? sender.missing;
     const title = `${sender.name} to ${peer.name}`;
-    if (reason !== undefined) describe.skip(`${title} [${reason}]`, () => pair(sender, peer, row, column));
-    else describe(title, () => pair(sender, peer, row, column));
+    const cases = () => pair(sender, peer, row, column, reason);
+    describe(reason === undefined ? title : `${title} [${reason}]`, cases);
   });
 });
 
 /** The cases of a pair; the dear ones go round, so that every sender and every server has each at least once. */
-function pair(sender: Sender, peer: Peer, row: number, column: number): void {
+function pair(sender: Sender, peer: Peer, row: number, column: number, reason: string | undefined): void {
   const turn = (row + column) % 4 === 0;
+  const others = peer.traits.oneRecipient === true ? [] : ["you@live.example"];
   const can = (what: "utf8") => sender.can.has(what) && peer.traits.can.has(what);
 
   check("mail", "two recipients, dots, octets above 127 and long lines: stored as sent", async (lane) => {
-    const sent = letter({ to: ["you@live.example", "me@live.example"], body: body(sender, peer) });
+    const sent = letter({ to: [...others, "me@live.example"], body: body(sender, peer) });
     const report = await send(sender, lane, sent);
     expect([report.ok, report.said]).toEqual([true, report.said]);
     const fronts = expectCarried(lane, sent);
@@ -59,7 +65,7 @@ function pair(sender: Sender, peer: Peer, row: number, column: number): void {
       "refused",
       "two recipients, one refused: the server's words, and the other's mail",
       async (lane) => {
-        const sent = letter({ to: ["you@live.example", REFUSED], body: eight(sender) });
+        const sent = letter({ to: [...others, REFUSED], body: eight(sender) });
         await send(sender, lane, sent);
         const fronts = expectCarried(lane, sent);
         const replies = fronts.flatMap(({ recipients }) => recipients.map(({ reply }) => reply));
@@ -109,27 +115,30 @@ function pair(sender: Sender, peer: Peer, row: number, column: number): void {
       const report = await send(sender, lane, sent, security);
       expect([report.ok, report.said]).toEqual([true, report.said]);
       const tap = security === "implicit" ? lane.implicit : lane.front;
-      expect(Buffer.concat(tap.recordings.at(-1)!.client).includes(sent.token)).toBe(false);
+      const readable = tap.recordings.filter(({ client }) => Buffer.concat(client).includes(sent.token));
+      expect(readable.length).toBe(0);
       await expectStored(lane, sent, carried(lane, sent));
-    }, withoutTls.get(sender.name));
+    }, reason ?? withoutTls.get(sender.name));
   }
 
-  function check(kind: string, title: string, work: (lane: Lane) => Promise<void>, missing?: string): void {
-    const skipped = missing === undefined ? "" : ` [${missing}]`;
-    (missing === undefined ? test : test.skip)(`${title}${skipped}`, async () => {
+  function check(kind: string, title: string, work: (lane: Lane) => Promise<void>, missing = reason): void {
+    if (missing !== undefined) {
+      test.skip(missing === reason ? title : `${title} [${missing}]`, () => {});
+      return;
+    }
+    // OpenSMTPD keeps a connection for another message, and looks once a second whether there is one.
+    const queue = sender.name === "OpenSMTPD" ? `${sender.name} to ${peer.name}` : String(column % QUEUES);
+    const done = agenda.add(queue, async () => {
       await work(await stage.lane(peer));
       record(sender, peer, kind);
     });
+    test(title, () => done);
   }
 }
 
-function send(
-  sender: Sender,
-  lane: Lane,
-  sent: Letter,
-  security: "plain" | "starttls" | "implicit" = "plain",
-) {
-  return relays.of(sender).send(sent, stage.through(lane, security));
+function send(sender: Sender, lane: Lane, sent: Letter, security: Security = "plain"): Promise<Report> {
+  const target = stage.through(lane, security);
+  return relays.of(sender, target).send(sent, target);
 }
 
 /** Senders that fold a long line, or split it, by themselves. */

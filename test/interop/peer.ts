@@ -31,8 +31,10 @@ export interface RunningPeer {
 
 /** What a server can, and does to a message, as far as the tests have to know. */
 export interface Traits {
-  /** `utf8`: takes SMTPUTF8. `size`: has a limit of SIZE_LIMIT. `eight`: keeps octets above 127. */
-  readonly can: ReadonlySet<"utf8" | "size" | "eight" | "refuse" | "nul">;
+  /** `utf8`: takes SMTPUTF8. `size`: has a limit of SIZE_LIMIT. `refuse`: refuses REFUSED. */
+  readonly can: ReadonlySet<"utf8" | "size" | "refuse">;
+  /** LMTP answers the message once for each recipient, so a transaction has one. */
+  readonly oneRecipient?: boolean;
   /** One copy for each recipient, or one for all. */
   readonly copies: "each" | "one";
   /** The names of the fields that it puts before a message, in order, joined with a comma. */

@@ -6,7 +6,7 @@
  * With a folder (of an earlier run with `SALLYPORT_INTEROP_RESULTS`) it runs nothing.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -97,3 +97,4 @@ const folder = process.argv[2] ?? runTests();
 const results = read<MatrixResults>(folder, "matrix.json");
 const told = servers(results, read(folder, "smuggling.json"), read(folder, "identity.json"));
 write([...told, "", ...matrix(results)]);
+if (process.argv[2] === undefined) rmSync(folder, { recursive: true });

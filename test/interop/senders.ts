@@ -23,31 +23,38 @@ import { unpackedMissing } from "./unpacked.ts";
 /** Senders that are servers themselves: each is told at its start where it will send to. */
 export class Relays {
   readonly #postfix: PostfixSender | undefined;
-  readonly #opensmtpd: OpensmtpdSender | undefined;
+  readonly #opensmtpd: ReadonlyMap<number, OpensmtpdSender>;
 
-  private constructor(postfix: PostfixSender | undefined, opensmtpd: OpensmtpdSender | undefined) {
+  private constructor(postfix: PostfixSender | undefined, opensmtpd: ReadonlyMap<number, OpensmtpdSender>) {
     this.#postfix = postfix;
     this.#opensmtpd = opensmtpd;
   }
 
-  static async start(folder: (name: string) => string, targets: readonly Target[]): Promise<Relays> {
-    const [postfix, opensmtpd] = await Promise.all([
-      postfixMissing() === undefined ? PostfixSender.start(folder("sender-postfix"), targets) : undefined,
-      unpackedMissing("opensmtpd") === undefined
-        ? OpensmtpdSender.start(folder("sender-opensmtpd"), targets)
-        : undefined,
-    ]);
-    return new Relays(postfix, opensmtpd);
+  /** @param lanes the targets that lead to one server, for each server: OpenSMTPD pauses between any two connections */
+  static async start(
+    folder: (name: string) => string,
+    lanes: readonly (readonly Target[])[],
+  ): Promise<Relays> {
+    const opensmtpd = new Map<number, OpensmtpdSender>();
+    const postfix = postfixMissing() === undefined
+      ? PostfixSender.start(folder("sender-postfix"), lanes.flat())
+      : undefined;
+    await Promise.all(lanes.map(async (targets, i) => {
+      if (unpackedMissing("opensmtpd") !== undefined) return;
+      const sender = await OpensmtpdSender.start(folder(`sender-opensmtpd-${i}`), targets);
+      for (const { port } of targets) opensmtpd.set(port, sender);
+    }));
+    return new Relays(await postfix, opensmtpd);
   }
 
   /** The running one that stands in `SENDERS` by its name, or the sender itself. */
-  of(sender: Sender): Sender {
+  of(sender: Sender, { port }: Target): Sender {
     if (sender === POSTFIX) return this.#postfix!;
-    return sender === OPENSMTPD ? this.#opensmtpd! : sender;
+    return sender === OPENSMTPD ? this.#opensmtpd.get(port)! : sender;
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#postfix?.stop(), this.#opensmtpd?.stop()]);
+    await Promise.all([this.#postfix, ...new Set(this.#opensmtpd.values())].map((each) => each?.stop()));
   }
 }
 

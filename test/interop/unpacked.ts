@@ -3,7 +3,16 @@
  * its own in a cache of the machine, and a server runs in a mount namespace in which its folder lies over /usr, with an
  * /etc, /var and /run that are this run's alone: the paths that are compiled into it hold, and the system's stay as they are.
  */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,12 +45,17 @@ export function unpackedMissing(name: UnpackedName): string | undefined {
 
 let namespaces: string | undefined;
 
-/** Why the kernel (or a container around us) gives no namespaces with overlays. */
+/** Why the kernel (or a container around us) gives no namespaces with overlays that can be written to. */
 function namespaceMissing(): string | undefined {
   if (namespaces === undefined) {
-    const words = ["-m", "mount", "-t", "overlay", "overlay", "-o", `lowerdir=${CACHE}:/usr`, "/usr"];
-    const { status, stderr } = spawnSync("unshare", words, { encoding: "utf8" });
-    namespaces = status === 0 ? "" : `no overlay in a mount namespace here: ${stderr.trim().split("\n")[0]}`;
+    const probe = mkdtempSync(join(tmpdir(), "sallyport-overlay-"));
+    for (const part of ["own", "work"]) mkdirSync(join(probe, part));
+    const places = `lowerdir=${CACHE}:/usr,upperdir=${probe}/own,workdir=${probe}/work`;
+    const words = ["-m", "mount", "-t", "overlay", "overlay", "-o", places, "/usr"];
+    const { status, stderr, error } = spawnSync("unshare", words, { encoding: "utf8" });
+    const fault = error?.message ?? stderr.trim().split("\n")[0];
+    namespaces = status === 0 ? "" : `no overlay in a mount namespace here: ${fault}`;
+    rmSync(probe, { recursive: true, force: true });
   }
   return namespaces || undefined;
 }

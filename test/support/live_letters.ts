@@ -35,7 +35,8 @@ export interface LetterOptions {
 
 /** A letter with all the fields that a sender might otherwise add. */
 export function letter(options: LetterOptions = {}): Letter {
-  const token = `t${process.pid}x${++serial}`;
+  // No token is the beginning of another.
+  const token = `t${process.pid}x${++serial}z`;
   const to = options.to ?? ["you@live.example"];
   const from = `${options.sender ?? ""}${token}@client.example`;
   const fields = [

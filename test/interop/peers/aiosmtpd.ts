@@ -17,7 +17,7 @@ export const aiosmtpd: Peer = {
   name: "aiosmtpd",
   missing: unpackedMissing("aiosmtpd"),
   traits: {
-    can: new Set(["utf8", "size", "eight", "refuse", "nul"]),
+    can: new Set(["utf8", "size", "refuse"]),
     copies: "one",
     own: /^$/,
     longestLine: 998,

@@ -15,7 +15,7 @@ import { unpackedMissing, unpackedVersion } from "../unpacked.ts";
 export const courier: Peer = {
   name: "Courier",
   missing: unpackedMissing("courier"),
-  traits: { can: new Set(["utf8", "size", "eight", "refuse"]), copies: "each", own: /^Received$/ },
+  traits: { can: new Set(["utf8", "size", "refuse"]), copies: "each", own: /^Received$/ },
   version: () => unpackedVersion("courier"),
   start,
 };

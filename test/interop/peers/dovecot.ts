@@ -28,8 +28,9 @@ export const dovecotLmtp: Peer = {
   name: "Dovecot LMTP",
   missing: unpackedMissing("dovecot") ?? unaccepted("lmtp://127.0.0.1:24"),
   traits: {
-    can: new Set(["utf8", "eight", "refuse", "nul"]),
+    can: new Set(["refuse"]),
     copies: "each",
+    oneRecipient: true,
     own: /^Return-Path(, Delivered-To)?, Received$/,
   },
   version: () => unpackedVersion("dovecot"),
@@ -111,7 +112,7 @@ export const dovecotSubmission: Peer = {
   name: "Dovecot submission",
   missing: unpackedMissing("dovecot") ?? smtpSink.missing,
   traits: {
-    can: new Set(["size", "eight", "nul"]),
+    can: new Set(["size"]),
     copies: "one",
     own: /, X-Rcpt-Args, Received, Received$/,
   },

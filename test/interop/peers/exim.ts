@@ -17,7 +17,7 @@ import { unpackedMissing, unpackedVersion } from "../unpacked.ts";
 export const exim: Peer = {
   name: "Exim",
   missing: unpackedMissing("exim"),
-  traits: { can: new Set(["utf8", "size", "eight", "refuse"]), copies: "each", own: /^Received$/ },
+  traits: { can: new Set(["utf8", "size", "refuse"]), copies: "each", own: /^Received$/ },
   version: () => unpackedVersion("exim"),
   start,
 };

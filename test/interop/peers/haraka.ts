@@ -24,7 +24,7 @@ export const haraka: Peer = {
     ? findProgram("node") === undefined ? "there is no node to run Haraka" : undefined
     : "the npm package Haraka is not there: bun test/interop/fetch.ts",
   traits: {
-    can: new Set(["utf8", "size", "eight", "refuse", "nul"]),
+    can: new Set(["utf8", "size", "refuse"]),
     copies: "one",
     own: /^Received$/,
     longestLine: 990,

@@ -17,7 +17,7 @@ export const opensmtpd: Peer = {
   name: "OpenSMTPD",
   missing: unpackedMissing("opensmtpd"),
   traits: {
-    can: new Set(["size", "eight", "refuse"]),
+    can: new Set(["size", "refuse"]),
     copies: "each",
     own: /^Return-Path, Delivered-To, Received$/,
   },

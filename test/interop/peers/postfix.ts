@@ -16,7 +16,7 @@ import {
 export const postfix: Peer = {
   name: "Postfix",
   missing: postfixMissing(),
-  traits: { can: new Set(["utf8", "size", "eight", "refuse", "nul"]), copies: "each", own: /^Received$/ },
+  traits: { can: new Set(["utf8", "size", "refuse"]), copies: "each", own: /^Received$/ },
   version: async () => (await run([findProgram("postconf")!, "-d", "-h", "mail_version"])).stdout.trim(),
   start,
 };

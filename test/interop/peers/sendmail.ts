@@ -17,7 +17,7 @@ import { unpackedMissing, unpackedVersion } from "../unpacked.ts";
 export const sendmail: Peer = {
   name: "Sendmail",
   missing: unpackedMissing("sendmail"),
-  traits: { can: new Set(["size", "eight", "refuse"]), copies: "each", own: /^Received$/ },
+  traits: { can: new Set(["size", "refuse"]), copies: "each", own: /^Received$/ },
   version: () => unpackedVersion("sendmail"),
   start,
 };

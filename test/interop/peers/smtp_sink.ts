@@ -10,7 +10,7 @@ export const smtpSink: Peer = {
   name: "smtp-sink",
   missing: receiverMissing("smtp-sink"),
   traits: {
-    can: new Set(["eight", "nul"]),
+    can: new Set(),
     copies: "one",
     own: /^X-Client-Addr, X-Client-Proto, X-Helo-Args, X-Mail-Args(, X-Rcpt-Args)+, Received$/,
   },
