@@ -218,6 +218,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   close(error: Error | undefined): void {
     this.#gone = true;
+    this.#identity = undefined;
     this.#error = error?.message;
     // A client that closed looks like one that only stopped sending, until what was written to it comes back as an error.
     if (error !== undefined && this.#toldHalfClosed) this.#record.unacknowledged();
@@ -362,7 +363,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       case "xclient":
         return this.#named(event.facts);
       case "ask":
-        this.#asking = new Asking(this.#around.pools.default, event.line, (given) => {
+        this.#asking = new Asking(this.#around.pools.default, event.line, this.identity(), (given) => {
           this.#asking = undefined;
           this.answered(
             given ?? this.refusal(451, "3.0", "No mail server can be reached now, try again later"),
@@ -489,6 +490,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.answered(reply(220, "0.0", "Go ahead"));
     this.#flush();
     this.#wire.secure(tls!(), () => {
+      this.#identity = undefined;
       this.#helo = "";
       this.#judging?.secured();
       this.#server.secured(this.#around.now());
@@ -504,6 +506,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#judging?.abandon();
     this.#judging?.over();
     this.#judging = undefined;
+    this.#identity = undefined;
     this.#helo = "";
     this.#server.renamed(caller.mayName);
     this.#record.named(caller, trail);
@@ -650,7 +653,8 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   identity(): Identity {
     const { remote, local, trusted, mayName } = this.#caller;
-    return (this.#identity ??= {
+    if (this.#identity !== undefined) return this.#identity;
+    const identity: Identity = {
       remote,
       local,
       unknown: trusted && !mayName,
@@ -659,7 +663,9 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       verb: this.#verb,
       user: this.#user,
       tls: this.#wire.tls ?? this.#caller.tls,
-    });
+      present: () => this.#identity === identity,
+    };
+    return (this.#identity = identity);
   }
 
   get ident(): string {
@@ -709,6 +715,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   #close(): void {
     if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost");
+    this.#identity = undefined;
     this.#flush();
     this.#closing = this.#around.now() + LINGER;
     this.#wire.close();
