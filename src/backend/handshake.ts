@@ -9,6 +9,7 @@ import { isLocal, tlsMode } from "../policy/backend_security.ts";
 import type { BackendAddress } from "../policy/settings.ts";
 import type { Step } from "../smtp/client.ts";
 import { smallerLimits } from "../smtp/common_extensions.ts";
+import { isGreeting } from "../smtp/client_facts.ts";
 import { type Extensions, NO_EXTENSIONS, readExtensions } from "../smtp/extensions.ts";
 import { type Reply, severity, textOf } from "../smtp/reply.ts";
 import { Credentials } from "./credentials.ts";
@@ -120,7 +121,7 @@ export class Handshake {
   /** What we greet with: as the client, once the backend knows that it is the client's session. */
   get #name(): string {
     const { client, hostname } = this.#options;
-    return this.#named && client!.helo !== "" ? client!.helo : hostname;
+    return this.#named && isGreeting(client!.helo) ? client!.helo : hostname;
   }
 
   #hello(): Move {
@@ -131,7 +132,8 @@ export class Handshake {
   #offered(extensions: Extensions): Move {
     this.#extensions = extensions;
     const tls = this.#tls;
-    if (!this.#secured && !this.#options.plain && tls !== "off") {
+    const plain = tls === "off" || (tls === "opportunistic" && this.#options.plain);
+    if (!this.#secured && !plain) {
       if (extensions.has("STARTTLS")) return { kind: "send", step: "starttls", line: "STARTTLS" };
       if (tls === "required") return fault("offers no STARTTLS, and tls is required");
     }
