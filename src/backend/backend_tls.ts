@@ -3,13 +3,14 @@
  */
 import type { TlsClientOptions } from "../net/wire.ts";
 import type { BackendAddress } from "../policy/settings.ts";
-import { tlsMode } from "./handshake.ts";
+import { tlsMode } from "../policy/backend_security.ts";
 
 /** @param files what is in the files that the addresses name (`ca`, `cert`, `key`), by their names */
 export function backendTls(
   files: ReadonlyMap<string, string> = new Map(),
 ): (address: BackendAddress) => TlsClientOptions {
-  const known = new Map<BackendAddress, TlsClientOptions>();
+  // Weak: pools made on demand come and go.
+  const known = new WeakMap<BackendAddress, TlsClientOptions>();
   return (address) => {
     let options = known.get(address);
     if (options === undefined) known.set(address, options = optionsOf(address, files));

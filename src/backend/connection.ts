@@ -6,11 +6,12 @@ import type { Connecting, ConnectOwner, Network, TlsClientOptions, Wire } from "
 import type { Reply } from "../smtp/reply.ts";
 import type { BackendAddress, BackendTimes } from "../policy/settings.ts";
 import type { Backend } from "./backend.ts";
-import { Client, type ClientFault, type Step } from "../smtp/client.ts";
+import { Client, type ClientEvent, type ClientFault, type Step } from "../smtp/client.ts";
 import { type Extensions, NO_EXTENSIONS, offeredUnsecured } from "../smtp/extensions.ts";
 import { join } from "../smtp/octets.ts";
 import { latin1, severity } from "../smtp/reply.ts";
-import { Handshake, isProxied, mayName, type Move, tlsMode } from "./handshake.ts";
+import { tlsMode } from "../policy/backend_security.ts";
+import { Handshake, isProxied, mayName, type Move, mustTell } from "./handshake.ts";
 import { type Identity, identityKey, proxyHeader, takesAddresses } from "./identity.ts";
 
 /** Why a connection ended other than by our own wish. */
@@ -43,6 +44,8 @@ export interface Holder {
 export interface Watch {
   ready(connection: Connection): void;
   lost(connection: Connection, loss: Loss): void;
+  /** It is spoken to without TLS, though TLS was offered: why. */
+  inTheClear(backend: Backend, reason: string): void;
 }
 
 /** What every connection of a pool shares. */
@@ -57,7 +60,10 @@ export interface Surroundings {
 }
 
 /** Milliseconds that a backend whose opportunistic TLS has failed is spoken to without. */
-const PLAIN_FOR = 600_000;
+export const PLAIN_FOR = 600_000;
+/** The wire's word for an alert that came when TLS was agreed on for us (TLS 1.3 judges our certificate last). */
+const isTlsFault = (error: Error) => error.message.startsWith("Cannot speak TLS");
+const NAMELESS = "the client has no address that a PROXY header could tell, and ours it must not have";
 /** What is awaited before a message begins: repeated elsewhere, it doubles nothing. */
 const ENVELOPE: ReadonlySet<Step> = new Set<Step>(["xforward", "mail", "rcpt", "data", "rset"]);
 
@@ -70,6 +76,8 @@ export class Connection implements ConnectOwner {
   secured = false;
   /** It has been ready: what goes wrong now is about a command. */
   handshaken = false;
+  /** It was ready before, and has been made another client's since. */
+  renamed = false;
   /** Transactions begun on it. */
   uses = 0;
   /** Commands refused on it: backends count them against whoever is connected (Postfix smtpd_hard_error_limit). */
@@ -89,6 +97,8 @@ export class Connection implements ConnectOwner {
   #told = false;
   /** TLS is being agreed on. */
   #shaking = false;
+  /** TLS is agreed on as far as we can tell, and nothing has come through it yet. */
+  #unproven = false;
   #out: Uint8Array[] = [];
   #dead = false;
   #chunkWritten = false;
@@ -121,12 +131,20 @@ export class Connection implements ConnectOwner {
   speaksFor(identity: Identity): boolean {
     if (this.#identity === undefined) return false;
     if (this.#identity === identity) return true;
+    // Nobody knows one who has no address from another.
+    if (identity.unknown) return false;
     return (this.#key ??= identityKey(this.#identity)) === identityKey(identity);
   }
 
   /** Whether a transaction of this client can be had on it, if need be after `rename`. */
   canServe(identity: Identity): boolean {
-    return this.#canName || !this.#told || this.speaksFor(identity);
+    if (this.#canName) return true;
+    return this.#told ? this.speaksFor(identity) : !mustTell(this.backend.address);
+  }
+
+  /** It speaks for one client only, who has left. */
+  get deserted(): boolean {
+    return this.#told && !this.#canName && this.#identity?.present?.() === false;
   }
 
   /** The backend must be told first that it is this client's now. */
@@ -146,6 +164,7 @@ export class Connection implements ConnectOwner {
     this.#identity = identity;
     this.#key = undefined;
     this.handshaken = false;
+    this.renamed = true;
     this.#handshake = this.#newHandshake(identity);
     this.#move(this.#handshake.rename(this.extensions, this.#wire!.tls !== undefined));
   }
@@ -241,18 +260,21 @@ export class Connection implements ConnectOwner {
     this.#wire = wire;
     const { identity } = this.backend.address;
     if (isProxied(this.backend.address)) {
-      wire.write(proxyHeader(identity === "proxy-v1" ? 1 : 2, this.#identity, wire));
+      const header = proxyHeader(identity === "proxy-v1" ? 1 : 2, this.#identity, wire);
+      if (header === undefined) return this.#lose("refused", NAMELESS);
+      wire.write(header);
     }
     this.#move(this.#handshake.begin());
   }
 
   data(bytes: Uint8Array): void {
     if (this.#dead) return;
+    this.#unproven = false;
     this.#client.receive(bytes);
     for (;;) {
       const event = this.#client.next();
       if (event === undefined) break;
-      if (event.kind === "fault") return this.#lose(event.fault, event.text, event.step);
+      if (event.kind === "fault") return this.#lose(event.fault, faultText(event), event.step);
       this.#await();
       this.#answered(event.step, event.reply);
       if (this.#dead) return;
@@ -271,7 +293,9 @@ export class Connection implements ConnectOwner {
   }
 
   close(error: Error | undefined): void {
-    if (this.#shaking) return this.#tlsFailed(error?.message ?? "the backend closed the connection");
+    if (this.#shaking || (this.#unproven && error !== undefined && isTlsFault(error))) {
+      return this.#tlsFailed(error?.message ?? "the backend closed the connection");
+    }
     const why = this.#wire === undefined ? "refused" : this.#client.torn ? "torn" : "closed";
     this.#lose(why, error?.message ?? "the backend closed the connection");
   }
@@ -334,6 +358,7 @@ export class Connection implements ConnectOwner {
     this.deadline = this.#around.now() + this.#around.times.hello;
     this.#wire!.secureAsClient(this.#around.tls(this.backend.address), ({ peer }) => {
       this.#shaking = false;
+      this.#unproven = true;
       const { verify, pins } = this.backend.address;
       // A chain alone does not say whose certificate it is.
       this.secured = peer?.verified === true && (verify === "name" || pins.length > 0);
@@ -344,7 +369,10 @@ export class Connection implements ConnectOwner {
   #tlsFailed(detail: string): void {
     this.#shaking = false;
     const again = tlsMode(this.backend.address) === "opportunistic";
-    if (again) this.backend.plainUntil = this.#around.now() + PLAIN_FOR;
+    if (again) {
+      this.backend.plainUntil = this.#around.now() + PLAIN_FOR;
+      this.#around.watch?.inTheClear(this.backend, detail);
+    }
     this.#lose("tls", detail, "starttls", { again });
   }
 
@@ -353,6 +381,8 @@ export class Connection implements ConnectOwner {
     this.extensions = this.backend.extensions = extensions;
     this.handshaken = true;
     this.#told = this.#handshake.named;
+    const { inTheClear } = this.#handshake;
+    if (inTheClear !== undefined) this.#around.watch?.inTheClear(this.backend, inTheClear);
     this.#around.watch?.ready(this);
     this.holder.ready(this);
   }
@@ -386,6 +416,11 @@ export class Connection implements ConnectOwner {
     this.#around.watch?.lost(this, loss);
     this.holder.lost(loss);
   }
+}
+
+/** What no reply was, for the log; to AUTH it may be an echo of the credentials. */
+function faultText({ step, text }: ClientEvent & { kind: "fault" }): string {
+  return step === "auth" ? "no possible reply to AUTH (its text is hidden)" : text;
 }
 
 function timeFor(step: Step, times: BackendTimes): number {

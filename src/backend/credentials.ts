@@ -4,17 +4,23 @@
  */
 import type { BackendLogin } from "../policy/settings.ts";
 import type { Extensions } from "../smtp/extensions.ts";
+import { type Reply, textOf } from "../smtp/reply.ts";
 
 type Mechanism = NonNullable<BackendLogin["mechanism"]>;
 
 /** The first that a backend offers is taken, unless one is set. XOAUTH2 needs a token, so it is never guessed. */
 const PREFERRED: readonly Mechanism[] = ["PLAIN", "LOGIN"];
 
+/** Replies that judge credentials (RFC 4954 §6); all others find fault with a command, and many repeat it. */
+const JUDGEMENTS: ReadonlySet<number> = new Set([432, 454, 530, 534, 535, 538]);
+
 export class Credentials {
   readonly #lines: string[];
+  readonly #secrets: readonly string[];
 
   private constructor(mechanism: Mechanism, { user, password }: BackendLogin) {
     this.#lines = LINES[mechanism](user, password);
+    this.#secrets = [password, ...this.#lines.map((line) => line.split(" ").at(-1)!)];
   }
 
   /** What is said to a backend with these extensions; or why nothing can be, in words. */
@@ -29,6 +35,14 @@ export class Credentials {
   /** The command. */
   begin(): string {
     return this.#lines.shift()!;
+  }
+
+  /** A reply to any of it, for the log: its text only where it cannot be an echo of what was sent. */
+  shown(reply: Reply): string {
+    const text = textOf(reply).join(" ");
+    const echo = this.#secrets.some((secret) => secret !== "" && text.includes(secret));
+    if (JUDGEMENTS.has(reply.code) && !echo) return `${text} (${reply.code})`;
+    return `${reply.code} (its text is hidden)`;
   }
 
   /** What is said to 334; undefined where nothing is left to say. */

@@ -5,9 +5,11 @@
  * The order is fixed: TLS before XCLIENT (Postfix offers STARTTLS no more after it), XCLIENT before AUTH (it begins the
  * session anew), and after each that changes what is offered a new EHLO.
  */
+import { isLocal, tlsMode } from "../policy/backend_security.ts";
 import type { BackendAddress } from "../policy/settings.ts";
 import type { Step } from "../smtp/client.ts";
 import { smallerLimits } from "../smtp/common_extensions.ts";
+import { isGreeting } from "../smtp/client_facts.ts";
 import { type Extensions, NO_EXTENSIONS, readExtensions } from "../smtp/extensions.ts";
 import { type Reply, severity, textOf } from "../smtp/reply.ts";
 import { Credentials } from "./credentials.ts";
@@ -38,6 +40,10 @@ export interface HandshakeOptions {
 
 /** Replies to XCLIENT that find fault with the command, not with the client (RFC 5321 §4.2.2). */
 const OUR_FAULT = [500, 501, 502, 503, 504];
+/** 550 says either that we may not say XCLIENT (Postfix 5.7.0, Dovecot 5.7.14) or that the client is not wanted. */
+const NOT_AUTHORISED = /^5\.7\.(0|14) |^(?!\d\.).*(authori[sz]|trusted)/i;
+/** The server speaks of itself (RFC 3463 §3.4), whoever the client is. */
+const OF_ITSELF = /^[45]\.3\./;
 
 export class Handshake {
   readonly #options: HandshakeOptions;
@@ -48,6 +54,9 @@ export class Handshake {
   #named: boolean;
   /** XCLIENT has been sent. */
   #telling = false;
+  /** A kept connection is introduced anew: our credentials were taken already. */
+  #kept = false;
+  #inTheClear: string | undefined;
   #credentials: Credentials | undefined;
   #extensions = NO_EXTENSIONS;
 
@@ -66,6 +75,11 @@ export class Handshake {
     return this.#named || this.#telling;
   }
 
+  /** Why there is no TLS, where it was offered and wanted. */
+  get inTheClear(): string | undefined {
+    return this.#inTheClear;
+  }
+
   /** TLS is on. */
   secured(): Move {
     this.#secured = true;
@@ -75,6 +89,7 @@ export class Handshake {
   /** A connection that has served somebody else, and was told so by XCLIENT, is to speak for another client. */
   rename(offered: Extensions, secured: boolean): Move {
     this.#secured = secured;
+    this.#kept = true;
     return this.#offered(offered);
   }
 
@@ -106,7 +121,7 @@ export class Handshake {
   /** What we greet with: as the client, once the backend knows that it is the client's session. */
   get #name(): string {
     const { client, hostname } = this.#options;
-    return this.#named && client!.helo !== "" ? client!.helo : hostname;
+    return this.#named && isGreeting(client!.helo) ? client!.helo : hostname;
   }
 
   #hello(): Move {
@@ -117,7 +132,8 @@ export class Handshake {
   #offered(extensions: Extensions): Move {
     this.#extensions = extensions;
     const tls = this.#tls;
-    if (!this.#secured && !this.#options.plain && tls !== "off") {
+    const plain = tls === "off" || (tls === "opportunistic" && this.#options.plain);
+    if (!this.#secured && !plain) {
       if (extensions.has("STARTTLS")) return { kind: "send", step: "starttls", line: "STARTTLS" };
       if (tls === "required") return fault("offers no STARTTLS, and tls is required");
     }
@@ -129,6 +145,7 @@ export class Handshake {
     if (this.#tls === "required") {
       return fault(`answered STARTTLS with ${shown(reply)}, and tls is required`);
     }
+    this.#inTheClear = `answered STARTTLS with ${shown(reply)}`;
     return this.#introduce();
   }
 
@@ -142,6 +159,7 @@ export class Handshake {
       }
       this.#naming = lines;
       this.#telling = lines.length > 0;
+      if (this.#kept && !this.#telling) return this.#ready();
     }
     const line = this.#naming?.shift();
     if (line !== undefined) return { kind: "send", step: "xclient", line };
@@ -150,9 +168,7 @@ export class Handshake {
 
   #renamed(positive: boolean, reply: Reply): Move {
     if (!positive) {
-      return OUR_FAULT.includes(reply.code)
-        ? fault(`answered XCLIENT with ${shown(reply)}`)
-        : { kind: "refused", reply };
+      return isOurs(reply) ? fault(`answered XCLIENT with ${shown(reply)}`) : { kind: "refused", reply };
     }
     const line = this.#naming!.shift();
     if (line !== undefined) return { kind: "send", step: "xclient", line };
@@ -175,7 +191,7 @@ export class Handshake {
   #authenticating(reply: Reply): Move {
     if (severity(reply) === 2) return this.#ready();
     const line = reply.code === 334 ? this.#credentials!.next() : undefined;
-    if (line === undefined) return fault(`answered AUTH with ${shown(reply)}`);
+    if (line === undefined) return fault(`answered AUTH with ${this.#credentials!.shown(reply)}`);
     return { kind: "send", step: "auth", line };
   }
 
@@ -185,7 +201,8 @@ export class Handshake {
   }
 
   #refusal(reply: Reply, deed: string): Move {
-    return this.#named ? { kind: "refused", reply } : fault(`${deed} ${shown(reply)}`);
+    const personal = this.#named && !OF_ITSELF.test(textOf(reply)[0] ?? "");
+    return personal ? { kind: "refused", reply } : fault(`${deed} ${shown(reply)}`);
   }
 }
 
@@ -198,6 +215,13 @@ function withOneRecipient(extensions: Extensions): Extensions {
 
 function fault(detail: string): Move {
   return { kind: "fault", detail };
+}
+
+/** Whether XCLIENT was refused, and not the client. */
+function isOurs(reply: Reply): boolean {
+  const [text = ""] = textOf(reply);
+  return OUR_FAULT.includes(reply.code) || (reply.code === 550 && NOT_AUTHORISED.test(text)) ||
+    OF_ITSELF.test(text);
 }
 
 function shown(reply: Reply): string {
@@ -219,18 +243,12 @@ export function isTold(address: BackendAddress): boolean {
   return isProxied(address) || mayName(address);
 }
 
+/** Whether a connection that was not told of a client speaks for ourselves there: no client may have it. */
+export function mustTell(address: BackendAddress): boolean {
+  return isProxied(address) || address.identity === "xclient";
+}
+
 /** Whether XFORWARD is sent there, if it is offered. */
 export function isForwarded({ identity }: BackendAddress): boolean {
   return identity === "auto" || identity === "xforward";
-}
-
-/** What `auto` comes to. */
-export function tlsMode(address: BackendAddress): Exclude<BackendAddress["tls"], "auto"> {
-  if (address.tls !== "auto") return address.tls;
-  return isLocal(address) ? "off" : "opportunistic";
-}
-
-/** The way to it leads through this machine alone. */
-function isLocal({ endpoint }: BackendAddress): boolean {
-  return !("host" in endpoint) || /^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(endpoint.host);
 }

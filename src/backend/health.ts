@@ -4,7 +4,7 @@
  */
 import type { BackendTimes, Health as Settings } from "../policy/settings.ts";
 import type { Backend } from "./backend.ts";
-import { Connection, type Loss, type Surroundings, type Watch } from "./connection.ts";
+import { Connection, type Loss, PLAIN_FOR, type Surroundings, type Watch } from "./connection.ts";
 import type { CountDial, Tell } from "./told.ts";
 
 /** How soon a backend of unknown abilities may be looked at again because somebody wants to know them. */
@@ -23,6 +23,8 @@ interface Watched {
   lookedAt: number;
   /** Looks in a row that ran out of time. */
   timeouts: number;
+  /** Until when it was said that it is spoken to in the clear. */
+  clearUntil: number;
   waiting: (() => void)[];
   /** A look has been taken since the circuit opened. */
   tried: boolean;
@@ -66,6 +68,7 @@ export class Health implements Watch {
       until: 0,
       lookedAt: -Infinity,
       timeouts: 0,
+      clearUntil: -Infinity,
       waiting: [],
       tried: false,
     });
@@ -127,6 +130,8 @@ export class Health implements Watch {
 
   ready(connection: Connection): void {
     const { backend } = connection;
+    // It was dialled long ago: that it is another client's now says nothing of how long a dial takes.
+    if (connection.renamed) return;
     const now = this.#around.now();
     const record = this.#records.get(backend);
     this.#options.count(backend, this.#use(connection), "ready");
@@ -144,10 +149,12 @@ export class Health implements Watch {
   }
 
   lost(connection: Connection, loss: Loss): void {
-    const { backend, handshaken } = connection;
-    if (!handshaken) this.#options.count(backend, this.#use(connection), loss.why);
+    const { backend, handshaken, renamed } = connection;
+    if (!handshaken && !renamed) this.#options.count(backend, this.#use(connection), outcomeOf(loss));
     if (handshaken && !isFault(loss)) return;
-    if (loss.again || (loss.personal && !isFault(loss))) return;
+    if (loss.again || loss.verdict !== undefined) return;
+    // The client may be the reason, or the backend: a look, which tells of no client, will know.
+    if (loss.personal) return this.question(backend);
     const now = this.#around.now();
     const record = this.#records.get(backend);
     if (record !== undefined) record.due = Math.min(record.due, now + this.#options.settings.pause);
@@ -166,6 +173,18 @@ export class Health implements Watch {
     if (record !== undefined) record.tried = false;
     this.#told("warn", backend, "open", reason);
     this.#options.opened(backend);
+  }
+
+  inTheClear(backend: Backend, reason: string): void {
+    const now = this.#around.now();
+    const record = this.#records.get(backend);
+    if (record === undefined || now < record.clearUntil) return;
+    record.clearUntil = now + PLAIN_FOR;
+    this.#options.tell("warn", "backend without TLS", {
+      backend: backend.name,
+      reason,
+      seconds: PLAIN_FOR / 1000,
+    });
   }
 
   // ---- looks ----
@@ -199,7 +218,8 @@ export class Health implements Watch {
         connection.quit();
         over();
       },
-      lost: over,
+      // Its TLS has failed: without, it is looked at now, since the circuit and whoever waits depend on it.
+      lost: (loss) => loss.again ? this.#look(backend, record) : over(),
       reply() {},
       drained() {},
     });
@@ -217,6 +237,10 @@ export class Health implements Watch {
   #told(level: "info" | "warn", { name }: Backend, state: string, reason: string): void {
     this.#options.tell(level, `backend circuit ${state}`, { backend: name, reason });
   }
+}
+
+function outcomeOf({ why, verdict }: Loss): string {
+  return verdict === undefined ? why : "denied";
 }
 
 /**

@@ -2,7 +2,16 @@
  * Whom a connection to a backend speaks for, and how that is said: by a PROXY header before all else, by XCLIENT, or
  * by XFORWARD for the log alone.
  */
-import { proxyLocal, proxyV1, proxyV2 } from "../net/proxy_protocol.ts";
+import {
+  AUTHORITY_LIMIT,
+  hostOctets,
+  isHostText,
+  isPlainText,
+  proxyLocal,
+  proxyV1,
+  type ProxyV2,
+  proxyV2,
+} from "../net/proxy_protocol.ts";
 import type { Address, TlsFacts, Wire } from "../net/wire.ts";
 import type { ClientFacts, ClientName } from "../smtp/client_facts.ts";
 import type { Extensions } from "../smtp/extensions.ts";
@@ -21,6 +30,8 @@ export interface Identity {
   readonly verb: "HELO" | "EHLO";
   readonly user: string | undefined;
   readonly tls: TlsFacts | undefined;
+  /** It may still want another transaction as the one that this says it is. */
+  present?(): boolean;
 }
 
 /** What makes two clients different in a backend's eyes. */
@@ -28,17 +39,41 @@ export function identityKey({ remote, local, name, helo, verb, user, tls }: Iden
   return JSON.stringify([remote, local, name, helo, verb, user, tls?.version, tls?.cipher]);
 }
 
-/** The octets before all others; a connection of our own says so. */
-export function proxyHeader(version: 1 | 2, client: Identity | undefined, wire: Wire): Uint8Array {
-  if (client === undefined || client.unknown) {
-    // Version 1 has no LOCAL, and its UNKNOWN is refused by many.
-    return version === 1 ? proxyV1(wire.local, wire.remote) : proxyLocal(2);
-  }
-  const { remote: source, local: destination, tls } = client;
-  if (version === 1) return proxyV1(source, destination);
-  if (tls === undefined) return proxyV2({ source, destination });
-  const authority = tls.serverName === undefined ? {} : { authority: tls.serverName };
-  return proxyV2({ source, destination, tls: { version: tls.version, cipher: tls.cipher }, ...authority });
+/**
+ * The octets before all others; a connection of our own says so. Undefined where no header can tell of the client: whoever
+ * has no address is told of by UNKNOWN, LOCAL or UNSPEC, and to all three a server takes the proxy itself for the client.
+ */
+export function proxyHeader(
+  version: 1 | 2,
+  client: Identity | undefined,
+  wire: Pick<Wire, "local" | "remote">,
+): Uint8Array | undefined {
+  // Version 1 has no LOCAL, and its UNKNOWN is refused by many.
+  if (client === undefined) return version === 1 ? proxyV1(wire.local, wire.remote) : proxyLocal(2);
+  const ends = endsOf(client);
+  if (ends === undefined) return undefined;
+  return version === 1 ? proxyV1(ends.source, ends.destination) : proxyV2({ ...ends, ...tlsOf(client) });
+}
+
+/** Both ends of the client's connection in one family: only so does a header name the client as what it is. */
+function endsOf({ remote, local, unknown }: Identity): Pick<ProxyV2, "source" | "destination"> | undefined {
+  const octets = hostOctets(remote.host);
+  if (unknown || octets === undefined) return undefined;
+  if (hostOctets(local.host)?.length === octets.length) return { source: remote, destination: local };
+  return { source: remote, destination: { host: octets.length === 4 ? "0.0.0.0" : "::", port: local.port } };
+}
+
+/** What a client asks for by SNI is its own invention: what cannot be written is left out. */
+function tlsOf({ tls }: Identity): Pick<ProxyV2, "tls" | "authority"> {
+  if (tls === undefined) return {};
+  const { version, cipher, serverName } = tls;
+  const told = {
+    ...(isPlainText(version) && { version }),
+    ...(isPlainText(cipher) && { cipher }),
+  };
+  const fits = serverName !== undefined && isHostText(serverName) &&
+    Buffer.byteLength(serverName) <= AUTHORITY_LIMIT;
+  return { tls: told, ...(fits && { authority: serverName }) };
 }
 
 /** The commands that tell a backend of a client, by what it has offered. */
@@ -55,8 +90,7 @@ export function takesAddresses(offered: Extensions): boolean {
 export function forwardLines(client: Identity, ident: string, offered: Extensions): string[] {
   const attributes = attributesOf("XFORWARD", offered);
   if (attributes.size === 0) return [];
-  const { name, addr, port, helo } = factsOf(client);
-  const proto = `${client.verb === "EHLO" ? "ESMTP" : "SMTP"}`;
+  const { name, addr, port, helo, proto } = factsOf(client);
   return xforwardLines({ name, addr, port, helo, proto, ident }, attributes);
 }
 

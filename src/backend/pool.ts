@@ -162,7 +162,7 @@ export class Pool {
   forget(connection: Connection): void {
     if (!this.#all.delete(connection)) return;
     connection.backend.connections--;
-    if (connection.handshaken) connection.backend.working--;
+    if (connection.handshaken || connection.renamed) connection.backend.working--;
     const idle = this.#idle.get(connection.backend) ?? [];
     const at = idle.indexOf(connection);
     if (at !== -1) idle.splice(at, 1);
@@ -294,6 +294,7 @@ export class Pool {
   #worn(connection: Connection, now: number): boolean {
     return (
       connection.uses >= this.#reuse.uses ||
+      connection.deserted ||
       connection.refusals >= this.#reuse.refusals ||
       now - connection.openedAt > this.#reuse.age ||
       now - connection.idleSince > this.#reuse.idle

@@ -2,7 +2,7 @@
  * The files that backends' addresses name: CA certificates, and our own certificate with its key.
  */
 import { readFileSync } from "node:fs";
-import { checkIdentity } from "../net/tls.ts";
+import { checkAuthorities, checkIdentity } from "../net/tls.ts";
 import type { BackendAddress } from "../policy/settings.ts";
 
 /** Their contents by name, and what is wrong with them. */
@@ -33,9 +33,8 @@ function identityMistakes(
   files: ReadonlyMap<string, string>,
 ): string[] {
   const mistakes: string[] = [];
-  if (ca !== undefined && !files.get(ca)!.includes("-----BEGIN CERTIFICATE-----")) {
-    mistakes.push(`Cannot use the file ${ca} of backend ${name}: it holds no certificate in PEM`);
-  }
+  const wrong = ca === undefined ? undefined : checkAuthorities(files.get(ca)!);
+  if (wrong !== undefined) mistakes.push(`Cannot use the file ${ca} of backend ${name}: ${wrong}`);
   if (cert === undefined || key === undefined) return mistakes;
   const fault = checkIdentity({ cert: files.get(cert)!, key: files.get(key)! });
   if (fault !== undefined) mistakes.push(`Cannot use ${cert} with ${key} of backend ${name}: ${fault}`);

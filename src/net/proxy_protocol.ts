@@ -21,6 +21,9 @@ export type {
   ProxyTlv,
   UnknownHeader,
 } from "./proxy_header.ts";
+export { hostOctets } from "./ip_octets.ts";
+export { isHostText, isPlainText } from "./proxy_facts.ts";
+export { AUTHORITY_LIMIT } from "./proxy_tlv.ts";
 export { proxyV1 } from "./proxy_v1.ts";
 export { type ProxyV2, proxyV2 } from "./proxy_v2_writer.ts";
 

@@ -27,6 +27,17 @@ export function checkIdentity(identity: TlsIdentity): string | undefined {
   return context instanceof Error ? `Cannot use the certificate: ${context.message}` : undefined;
 }
 
+/** What makes a file of CA certificates unusable, in words; undefined when nothing does. */
+export function checkAuthorities(pem: string): string | undefined {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g);
+  if (blocks === null) return "it holds no certificate in PEM";
+  for (const block of blocks) {
+    const certificate = attempt(() => new X509Certificate(block));
+    if (certificate instanceof Error) return `a certificate in it cannot be read: ${certificate.message}`;
+  }
+  return undefined;
+}
+
 /** What an operator should look at though TLS works: a certificate that is not valid `now`, or not for `days` more. */
 export function identityWarning(identity: TlsIdentity, now: Date, days = 7): string | undefined {
   const certificate = attempt(() => leaf(identity));

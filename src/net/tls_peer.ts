@@ -54,6 +54,18 @@ export function isNameError(error: unknown): boolean {
   return codeOf(error) === "ERR_TLS_CERT_ALTNAME_INVALID";
 }
 
+/**
+ * Something is wrong with the certificate, and nothing with TLS. Bun calls that a failed handshake where the chain is looked at
+ * against the system's CAs, though nobody asked it to refuse anybody, and the connection stands.
+ */
+export function isCertificateError(error: unknown): boolean {
+  return isNameError(error) || VERIFICATION.test(codeOf(error));
+}
+
+/** OpenSSL's names of what a verification comes to (X509_V_ERR_). */
+const VERIFICATION =
+  /^(UNABLE_TO_(GET|DECRYPT|DECODE|VERIFY)_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_CERT|ERROR_IN_CERT|INVALID_(CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH)/;
+
 /** What is wrong with a chain, in words; undefined when the runtime trusts it. */
 export function chainFault(certificate: X509Certificate, error: unknown): string | undefined {
   if (error === undefined || error === null || error === "") return undefined;

@@ -7,6 +7,7 @@
  */
 import type { Endpoint } from "../net/wire.ts";
 import { ADDRESS_FORM, endpointOf, isBackendEndpoint, isDomain } from "./address.ts";
+import { securityMistakes } from "./backend_security.ts";
 import type { BackendAddress, BackendLogin } from "./settings.ts";
 
 /** Everything of a backend but where it is. */
@@ -155,7 +156,21 @@ export function backendAddress(text: string): BackendAddress | undefined {
     if (value === undefined) return undefined;
     options[name] = value;
   }
-  return { ...BACKEND_DEFAULTS, ...options, ...scheme, name: place, endpoint };
+  // What stands before the address and an option behind it must not contradict each other.
+  if (Object.keys(scheme).some((name) => Object.hasOwn(options, name))) return undefined;
+  return {
+    ...BACKEND_DEFAULTS,
+    ...options,
+    ...scheme,
+    ...relied({ ...options, ...scheme }),
+    name: place,
+    endpoint,
+  };
+}
+
+/** Who says what a certificate must show wants no backend that shows none. */
+function relied({ verify, tls }: Record<string, unknown>): Partial<BackendOptions> {
+  return (verify === "ca" || verify === "name") && tls === undefined ? { tls: "required" } : {};
 }
 
 function placeOf(place: string): { endpoint: Endpoint | undefined; scheme: Partial<BackendOptions> } {
@@ -170,10 +185,12 @@ export function completeBackend(given: string | BackendGiven): BackendAddress {
   if (typeof given === "string") return backendAddress(given) ?? (given as unknown as BackendAddress);
   if (typeof given !== "object" || given === null) return given;
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  if (!("address" in given)) return { ...BACKEND_DEFAULTS, ...set } as BackendAddress;
+  if (!("address" in given)) return { ...BACKEND_DEFAULTS, ...relied(set), ...set } as BackendAddress;
   const { address, ...rest } = set;
   const read = typeof address === "string" ? backendAddress(address) : undefined;
-  return (read === undefined ? given : { ...read, ...rest }) as BackendAddress;
+  if (read === undefined) return given as unknown as BackendAddress;
+  const auto = read.tls === "auto" ? relied(rest) : {};
+  return { ...read, ...auto, ...rest } as BackendAddress;
 }
 
 /** The mistakes of a backend as `completeBackend` has left it. */
@@ -188,7 +205,9 @@ export function backendMistakes(path: string, given: unknown): string[] {
       `${path}: ${cert === undefined ? "key" : "cert"} is given alone; allowed are cert and key together`,
     );
   }
-  if (typeof name === "string" && name !== "" && isBackendEndpoint(endpoint)) return wrong;
+  if (typeof name === "string" && name !== "" && isBackendEndpoint(endpoint)) {
+    return wrong.length > 0 ? wrong : securityMistakes(path, given as BackendAddress);
+  }
   return [unreadable(path, given), ...wrong];
 }
 
@@ -196,11 +215,19 @@ export function backendMistakes(path: string, given: unknown): string[] {
 export function allowedBackend(given: string): string {
   const { place, query } = split(given);
   if (placeOf(place).endpoint === undefined) return BACKEND_FORMS;
-  const stranger = query.find(([name]) => !isOption(name));
-  if (stranger !== undefined) {
-    return `the options ${TEXT_NAMES}; there is no ${JSON.stringify(stranger[0])}`;
+  const login = query.findIndex(([name]) => name === "login");
+  const stranger = query.findIndex(([name]) => !isOption(name));
+  // It may be the rest of a password.
+  if (login !== -1 && stranger > login) return 'login=USER:PASSWORD with each "&" in it written %26';
+  if (stranger !== -1) {
+    return `the options ${TEXT_NAMES}; there is no ${JSON.stringify(query[stranger]![0])}`;
   }
   const bad = query.find(([name, value]) => OPTIONS[name as OptionName].read(value) === undefined);
+  const { scheme } = placeOf(place);
+  const twice = query.find(([name]) => Object.hasOwn(scheme, name));
+  if (bad === undefined && twice !== undefined) {
+    return `no ${twice[0]}=, which ${place.slice(0, place.indexOf("//") + 2)} says already`;
+  }
   return bad === undefined
     ? "each option once"
     : OPTIONS[bad[0] as OptionName].form ?? "lmtp:// before the address";
@@ -222,9 +249,20 @@ function optionMistakes(path: string, name: string, value: unknown): string[] {
   return [`${path}.${name}: ${given} was given; allowed is ${OPTIONS[name].allowed}`];
 }
 
-/** A backend as text, for people: it may hold a password. */
+/** What an option may be called that is none and was to hold a secret. */
+const SECRET = /pass|pw|user|auth|cred|token|secret|log/i;
+
+/** A backend as text, for people: it may hold a password, in its place, where others have it, or under a mistyped name. */
 export function withoutSecret(text: string): string {
-  return text.replace(/("?login"?[=:]).*/is, "$1…");
+  return text
+    .replace(/("?login"?[=:]).*/is, "$1…")
+    .replace(/(:\/\/|^"?)[^/?@\s"]*:[^/?@\s"]*@/g, "$1…@")
+    .replace(
+      /([?&])([^=&"]*)=([^&"]*)/g,
+      (whole, mark: string, name: string, value: string) =>
+        !isOption(name) && (value.includes(":") || SECRET.test(name)) ? `${mark}${name}=…` : whole,
+    )
+    .replace(/("pass\w*":)"(?:[^"\\]|\\.)*"/gi, '$1"…"');
 }
 
 function isOption(name: string): name is OptionName {

@@ -15,7 +15,7 @@ import {
   STORE_FORMS,
 } from "./address.ts";
 import { NETWORK_FORMS, readNetwork } from "./networks.ts";
-import { allowedBackend, BACKEND_DEFAULTS, backendAddress } from "./backend_address.ts";
+import { allowedBackend, BACKEND_DEFAULTS, backendAddress, withoutSecret } from "./backend_address.ts";
 import type { AdminAddress, BackendAddress, DnsServer, ListenAddress } from "./settings.ts";
 import { SettingsError } from "./settings_error.ts";
 import { type TlsFiles, tlsSettings } from "./tls_settings.ts";
@@ -129,12 +129,20 @@ function listenAddresses(given: string | undefined, note: Note): ListenAddress[]
 }
 
 function backendAddresses(given: string | undefined, note: Note): BackendAddress[] {
-  return words(given).map((name) => {
-    const address = backendAddress(name);
-    if (address === undefined) {
-      note("SALLYPORT_BACKEND", name, `${allowedBackend(name)}; several with commas`);
-    }
-    return address ?? { ...BACKEND_DEFAULTS, name, endpoint: UNREADABLE };
+  return words(given).map((text, at, all) => {
+    const address = backendAddress(text);
+    if (address !== undefined) return address;
+    // What follows a password with a comma in it may be the rest of the password.
+    const hidden = all.slice(0, at).some((before) => /[?&]login=/i.test(before));
+    const name = hidden ? "…" : withoutSecret(text);
+    note(
+      "SALLYPORT_BACKEND",
+      name,
+      hidden
+        ? 'another backend, or the rest of a password with each "," and space in it written %2C and %20'
+        : `${allowedBackend(text)}; several with commas`,
+    );
+    return { ...BACKEND_DEFAULTS, name, endpoint: UNREADABLE };
   });
 }
 

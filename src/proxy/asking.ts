@@ -1,8 +1,10 @@
 /**
- * A question outside any transaction (VRFY, EXPN, ETRN) put to a backend for a client.
+ * A question outside any transaction (VRFY, EXPN, ETRN) put to a backend for a client, and in its name: what the backend
+ * answers to the proxy itself (its queue, its users) may be none of the client's business.
  */
 import type { Connection, Holder } from "../backend/connection.ts";
 import type { Request, Taker } from "../backend/attempt.ts";
+import type { Identity } from "../backend/identity.ts";
 import type { Pool } from "../backend/pool.ts";
 import type { Step } from "../smtp/client.ts";
 import type { Reply } from "../smtp/reply.ts";
@@ -15,12 +17,12 @@ export class Asking implements Taker, Holder {
   readonly #request: Request;
   #connection: Connection | undefined;
 
-  constructor(pool: Pool, line: string, done: (given: Reply | undefined) => void) {
+  constructor(pool: Pool, line: string, client: Identity, done: (given: Reply | undefined) => void) {
     this.#pool = pool;
     this.#line = line;
     this.#done = done;
     // A new connection: questions are rare, and one that was kept may have died.
-    this.#request = pool.take(this, new Set(), true);
+    this.#request = pool.take(this, new Set(), true, client);
   }
 
   /** The client does not want to know any more. */

@@ -88,7 +88,8 @@ export class Guest {
   /** @param findings what is known of the connection */
   identity(findings: Findings | undefined): Identity {
     const { remote, local, trusted, mayName } = this.#caller;
-    return (this.#identity ??= {
+    if (this.#identity !== undefined) return this.#identity;
+    const identity: Identity = {
       remote,
       local,
       unknown: trusted && !mayName,
@@ -97,7 +98,14 @@ export class Guest {
       verb: this.verb,
       user: this.user,
       tls: this.tls,
-    });
+      present: () => this.#identity === identity,
+    };
+    return (this.#identity = identity);
+  }
+
+  /** Nobody is spoken for any more. */
+  left(): void {
+    this.#identity = undefined;
   }
 
   /** The Received field of a message of its. */

@@ -189,6 +189,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   close(error: Error | undefined): void {
     this.#gone = true;
+    this.#guest.left();
     this.#error = error?.message;
     // A client that closed looks like one that only stopped sending, until what was written to it comes back as an error.
     if (error !== undefined && this.#toldHalfClosed) this.#record.unacknowledged();
@@ -325,7 +326,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       case "xclient":
         return this.#named(event.facts);
       case "ask":
-        this.#asking = new Asking(this.#around.pools.default, event.line, (given) => {
+        this.#asking = new Asking(this.#around.pools.default, event.line, this.identity(), (given) => {
           this.#asking = undefined;
           this.answered(
             given ?? this.refusal(451, "3.0", "No mail server can be reached now, try again later"),
@@ -644,6 +645,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   #close(): void {
     if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost");
+    this.#guest.left();
     this.#flush();
     this.#flow.close();
   }

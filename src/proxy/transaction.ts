@@ -104,6 +104,8 @@ export class Transaction implements Taker, Holder {
   /** The reply that answers whatever is asked, since the envelope could not be repeated. */
   #spoilt: Reply | undefined;
   #carrier: Carrier | undefined;
+  /** Who accepted the last recipient speaks LMTP. */
+  #single = false;
   #endSent = false;
   /** What a backend said that will not have the client. */
   #denied: Reply | undefined;
@@ -130,7 +132,7 @@ export class Transaction implements Taker, Holder {
 
   /** No other recipient can join: LMTP would answer the message once for each (RFC 2033 §4.2). */
   get full(): boolean {
-    return this.accepted.length > 0 && this.#connection?.backend.address.lmtp === true;
+    return this.accepted.length > 0 && this.#single;
   }
 
   get #pool(): Pool {
@@ -262,7 +264,7 @@ export class Transaction implements Taker, Holder {
     this.backend = connection.backend.name;
     this.#heard = this.#ahead = false;
     connection.holder = this;
-    if (!fits(this.mail, this.accepted, this.#rcpt, connection.extensions, connection.secured)) {
+    if (!this.#fits(connection)) {
       this.#pool.release(connection);
       this.#connection = undefined;
       return this.#failover(connection.backend, "the backend does not offer what the envelope needs");
@@ -280,6 +282,13 @@ export class Transaction implements Taker, Holder {
     }
     this.#foresee(connection);
     this.#play(connection);
+  }
+
+  #fits({ backend, extensions, secured }: Connection): boolean {
+    // One that failed may have spoken SMTP, and have taken more recipients than one.
+    const recipients = this.accepted.length + (this.#asked === "rcpt" ? 1 : 0);
+    if (backend.address.lmtp && recipients > 1) return false;
+    return fits(this.mail, this.accepted, this.#rcpt, extensions, secured);
   }
 
   /** The backend's log may know of the client, transaction by transaction. */
@@ -508,8 +517,10 @@ export class Transaction implements Taker, Holder {
       this.#pool.retire(connection);
     }
     if (step === "rcpt") {
-      if (reply.code < 300) this.accepted.push(this.#rcpt!);
-      else this.refused++;
+      if (reply.code < 300) {
+        this.accepted.push(this.#rcpt!);
+        this.#single = connection.backend.address.lmtp;
+      } else this.refused++;
     }
     this.#answer(reply);
   }

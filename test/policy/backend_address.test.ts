@@ -1,5 +1,6 @@
 /** How a backend is written: its options as text and in a policy, and what is said of those that there are not. */
 import { describe, expect, test } from "bun:test";
+import { tlsMode } from "../../src/policy/backend_security.ts";
 import { BACKEND_DEFAULTS } from "../../src/policy/backend_address.ts";
 import { environment } from "../../src/policy/environment.ts";
 import { definePolicy, type PolicyOptions, SettingsError } from "../../src/policy/policy.ts";
@@ -119,4 +120,106 @@ describe("what is no option or no value of one is named, with what is allowed:",
     ]);
     expect(told({ health: { intreval: 1 } })?.[0]).toContain("health.intreval: there is no such setting");
   });
+});
+
+describe("TLS, names and credentials of a backend:", () => {
+  const PIN = `${"A".repeat(43)}=`;
+  const tls: readonly (readonly [given: unknown, mode: string])[] = [
+    ["10.0.0.1:25", "opportunistic"],
+    ["127.0.0.1:25", "off"],
+    ["[::1]:25", "off"],
+    ["localhost:25", "off"],
+    ["unix:/run/b", "off"],
+    ["lmtp://unix:/run/b", "off"],
+    ["10.0.0.1:25?tls=opportunistic", "opportunistic"],
+    ["10.0.0.1:25?verify=none", "opportunistic"],
+    ["10.0.0.1:25?verify=name", "required"],
+    ["10.0.0.1:25?verify=ca", "required"],
+    [{ address: "10.0.0.1:25", verify: "name" }, "required"],
+    [{ name: "b", endpoint: ENDPOINT, verify: "ca" }, "required"],
+    [`10.0.0.1:25?pins=${PIN}`, "required"],
+    [`127.0.0.1:25?pins=${PIN}`, "required"],
+    ["10.0.0.1:25?ca=ca.pem", "required"],
+    ["10.0.0.1:25?serverName=b.example", "required"],
+    ["10.0.0.1:25?login=u:p", "required"],
+    ["127.0.0.1:25?login=u:p", "off"],
+    ["127.0.0.1:25?login=u:p&tls=off", "off"],
+    ["smtps://10.0.0.1:465?verify=ca", "implicit"],
+    [{ address: "smtps://10.0.0.1:465", verify: "ca" }, "implicit"],
+  ];
+  for (const [given, mode] of tls) {
+    test(`${JSON.stringify(given)} is reached by TLS: ${mode}`, () => {
+      expect(tlsMode(defined(given)[0]!)).toBe(mode as "off");
+    });
+  }
+
+  const contradictions: readonly (readonly [given: unknown, told: string])[] = [
+    [
+      `10.0.0.1:25?tls=opportunistic&pins=${PIN}`,
+      "backends[0].tls: opportunistic was given with pins, which nobody would look at",
+    ],
+    ["10.0.0.1:25?tls=off&ca=ca.pem&serverName=b.example", "off was given with serverName, ca"],
+    ["10.0.0.1:25?tls=opportunistic&login=u:p", "opportunistic was given with login"],
+    ["10.0.0.1:25?tls=off&login=u:p", "off was given with login"],
+    ["smtps://10.0.0.1:465?tls=off", "allowed is no tls=, which smtps:// says already"],
+    ["10.0.0.1:25?cert=c.pem", "cert is given alone"],
+    ["10.0.0.1:25?identity=XCLIENT", "allowed is identity=auto|xclient|xforward|proxy-v1|proxy-v2|none"],
+    ["10.0.0.1:25?pins=AAAA", "allowed is pins=SHA-256 in base64"],
+    ["10.0.0.1:25?lmtp", "lmtp:// before the address"],
+    ["imap://10.0.0.1:25", "with smtps:// or lmtp:// before it"],
+  ];
+  for (const [given, told] of contradictions) {
+    test(`${JSON.stringify(given)} is a mistake`, () => expect(mistakes(given).join("\n")).toContain(told));
+  }
+
+  test("users and passwords of any octets are percent-encoded", () => {
+    const [backend] = defined("smtps://mx.example:465?login=me%40x.example:%26%2C%3A%20%C3%BC%0D%0A");
+    expect(backend!.login).toEqual({ user: "me@x.example", password: "&,: ü\r\n" });
+  });
+});
+
+describe("no mistake shows a password:", () => {
+  const SECRET = "h4ns3l";
+  const given: readonly unknown[] = [
+    `10.0.0.1:25?login=${SECRET}`,
+    `10.0.0.1:25?login=u:${SECRET}&tls=bogus`,
+    `10.0.0.1:25?tls=bogus&login=u:${SECRET}`,
+    `10.0.0.1:25?login=u:a&${SECRET}`,
+    `10.0.0.1:25?login=u:a&${SECRET}=b`,
+    `10.0.0.1:25?login=u:a&x=${SECRET}`,
+    `10.0.0.1:25?logn=u:${SECRET}`,
+    `10.0.0.1:25?password=${SECRET}`,
+    `10.0.0.1:25?login=u:%ZZ${SECRET}`,
+    `10.0.0.1:25?login=u:${SECRET}&login=u:${SECRET}`,
+    `smtps://u:${SECRET}@mx.example:465`,
+    `u:${SECRET}@mx.example:465`,
+    `10.0.0.1:25?tls=off&login=u:${SECRET}`,
+    { address: `10.0.0.1:25?tls=bogus&login=u:${SECRET}` },
+    { address: "10.0.0.1:25", login: { user: "", password: SECRET } },
+    { address: "10.0.0.1:25", login: `u:${SECRET}` },
+    { address: "10.0.0.1:25", password: SECRET },
+    { address: "10.0.0.1", login: { user: "u", password: SECRET } },
+    { login: { user: "u", password: SECRET } },
+    { host: "10.0.0.1", password: SECRET },
+  ];
+  for (const each of given) {
+    test(JSON.stringify(each), () => {
+      const told = mistakes(each).join("\n");
+      expect(told).not.toBe("");
+      expect(told).not.toContain(SECRET);
+    });
+  }
+  const texts = [...given.filter((each) => typeof each === "string"), `10.0.0.1:25?login=u:a,${SECRET}`];
+  for (const each of texts) {
+    test(`SALLYPORT_BACKEND=${each}`, () => {
+      let told = "";
+      try {
+        defined(...environment({ SALLYPORT_BACKEND: each }).backends);
+      } catch (cause) {
+        told = `${(cause as Error).message}\n${(cause as SettingsError).mistakes.join("\n")}`;
+      }
+      expect(told).toContain("was given");
+      expect(told).not.toContain(SECRET);
+    });
+  }
 });
