@@ -56,9 +56,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => pr
 /** One running instance. */
 export class Postfix {
   readonly folder: string;
+  readonly #port: number;
 
-  private constructor(folder: string) {
+  private constructor({ folder, port }: PostfixOptions) {
     this.folder = folder;
+    this.#port = port;
   }
 
   static async start(options: PostfixOptions): Promise<Postfix> {
@@ -71,12 +73,40 @@ export class Postfix {
     writeFileSync(join(folder, "etc/main.cf"), [...common(folder), ...options.main, ""].join("\n"));
     const master = [...options.listeners, ...SERVICES, ...options.services ?? [], ""];
     writeFileSync(join(folder, "etc/master.cf"), master.join("\n"));
-    const postfix = new Postfix(folder);
-    running.add(postfix);
-    const started = await run([findProgram("postfix")!, "-c", join(folder, "etc"), "start"]);
-    if (started.status === 0 && await eventually(() => greets(options.port), 15_000)) return postfix;
-    await postfix.stop();
-    throw new Error(`Cannot start Postfix: ${started.stdout}${started.stderr}${postfix.log}`);
+    const postfix = new Postfix(options);
+    await postfix.again();
+    return postfix;
+  }
+
+  /** Starts it with the queue that it has: after `stop`, or after `signal("SIGKILL")`. */
+  async again(): Promise<void> {
+    running.add(this);
+    // What looks after the queue of a killed one has something to say, and is no longer root when it says it.
+    writeFileSync(join(this.folder, "mail.log"), "", { flag: "a" });
+    chmodSync(join(this.folder, "mail.log"), 0o666);
+    const started = await run([findProgram("postfix")!, "-c", join(this.folder, "etc"), "start"]);
+    if (started.status === 0 && await eventually(() => greets(this.#port), 15_000)) return;
+    await this.stop();
+    throw new Error(`Cannot start Postfix: ${started.stdout}${started.stderr}${this.log}`);
+  }
+
+  /** To its master and, at the same moment, to all that it has started: they are a process group. */
+  signal(name: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+    process.kill(-this.#master(), name);
+  }
+
+  /** None of its processes is left. */
+  get dead(): boolean {
+    try {
+      process.kill(-this.#master(), 0);
+      return false;
+    } catch {
+      return true;
+    }
+  }
+
+  #master(): number {
+    return Number(readFileSync(join(this.folder, "queue/pid/master.pid"), "latin1"));
   }
 
   get log(): string {
@@ -105,7 +135,7 @@ export class Postfix {
   /** The same at once: its master ends all the others. */
   end(): void {
     try {
-      process.kill(Number(readFileSync(join(this.folder, "queue/pid/master.pid"), "latin1")), "SIGTERM");
+      process.kill(this.#master(), "SIGTERM");
     } catch {
       // It never got as far as that, or is gone.
     }

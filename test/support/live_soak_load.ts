@@ -24,6 +24,11 @@ export interface Attempt {
   outcome: Outcome;
   /** The reply that ended it, or how the connection did. */
   heard: string;
+  /** `message`: all of the envelope was accepted, octets of the message may be on their way. */
+  stage: "envelope" | "message";
+  /** Milliseconds, as of `performance.now()`; `ended` is Infinity until it is known what became of it. */
+  readonly began: number;
+  ended: number;
 }
 
 const WAYS = ["plain", "bdat", "pipelined", "slow", "vanishing"] as const;
@@ -52,9 +57,20 @@ function compose(largest: number): { id: string; message: Buffer; sha1: string }
   return { id, message, sha1: createHash("sha1").update(message).digest("hex") };
 }
 
+export interface SessionOptions {
+  /** Which of them a session may take; all where nothing is said. */
+  readonly ways?: readonly Way[];
+  /** The largest message, in octets. */
+  readonly largest?: number;
+}
+
 /** One session with one to four messages; every attempt goes to `note` before it begins. */
-export async function session(port: number, note: (attempt: Attempt) => void): Promise<void> {
-  const way = WAYS[any(WAYS.length)]!;
+export async function session(
+  port: number,
+  note: (attempt: Attempt) => void,
+  { ways = WAYS, largest = LARGEST }: SessionOptions = {},
+): Promise<void> {
+  const way = ways[any(ways.length)]!;
   let client: RawClient;
   try {
     client = await RawClient.connect(port);
@@ -65,15 +81,31 @@ export async function session(port: number, note: (attempt: Attempt) => void): P
     if (!code(await client.hear(60_000)).startsWith("2")) return;
     if (!code(await client.ask("EHLO soak.example", 60_000)).startsWith("2")) return;
     for (let left = 1 + any(4); left > 0 && !client.ended; left--) {
-      const { id, message, sha1 } = compose(way === "slow" ? 20_000 : LARGEST);
-      const attempt: Attempt = { id, way, size: message.length, sha1, outcome: "unfinished", heard: "" };
+      const { id, message, sha1 } = compose(way === "slow" ? Math.min(20_000, largest) : largest);
+      const attempt = begin(id, way, message.length, sha1);
       note(attempt);
-      if (!await SENDERS[way](client, attempt, message)) return;
+      const goes = await SENDERS[way](client, attempt, message);
+      attempt.ended = performance.now();
+      if (!goes) return;
     }
     if (!client.ended) await client.ask("QUIT", 60_000);
   } finally {
     client.vanish();
   }
+}
+
+function begin(id: string, way: Way, size: number, sha1: string): Attempt {
+  return {
+    id,
+    way,
+    size,
+    sha1,
+    outcome: "unfinished",
+    heard: "",
+    stage: "envelope",
+    began: performance.now(),
+    ended: Infinity,
+  };
 }
 
 type Send = (client: RawClient, attempt: Attempt, message: Buffer) => Promise<boolean>;
@@ -94,6 +126,7 @@ async function envelope(client: RawClient, attempt: Attempt, more: readonly stri
     if (/^[23]/.test(code(heard))) continue;
     return false;
   }
+  attempt.stage = "message";
   return true;
 }
 
@@ -137,7 +170,11 @@ async function pipelined(client: RawClient, attempt: Attempt, message: Buffer): 
   await client.write(`${MAIL}\r\n${RCPT}\r\nDATA\r\n`);
   const heard = [await client.hear(PATIENCE), await client.hear(PATIENCE), await client.hear(PATIENCE)];
   attempt.heard = told(heard[2]!);
-  if (code(heard[2]!) !== "354") return await again(client);
+  if (code(heard[2]!) !== "354") {
+    attempt.heard = heard.map(told).join(" | ");
+    return await again(client);
+  }
+  attempt.stage = "message";
   const more = chanceOf(30);
   await client.write(Buffer.concat([stuff(message), Buffer.from(more ? "NOOP\r\n" : "")]));
   const goes = await ended(client, attempt);
