@@ -13,6 +13,7 @@ export function askedOf(session: RcptFacts, whole: boolean): Asked {
     attempt: conduct.refusedRecipients + 1,
     client: client.host,
     clientName: nameOf(session),
+    proxied: proxiedOf(session),
     tls: tls && { protocol: tls.version, cipher: tls.cipher, certificate: certificateOf(tls, whole) },
   };
 }
@@ -24,27 +25,30 @@ function nameOf({ findings }: RcptFacts): ClientName {
   return reverse?.status === "pass" && reverse.name !== undefined ? { name: reverse.name } : "none";
 }
 
-/** What a session tells of the client's certificate, where clients are asked for one. */
-interface Peer {
-  readonly verified?: unknown;
-  readonly failure?: unknown;
-  readonly subject?: unknown;
-  readonly issuer?: unknown;
-  readonly serial?: unknown;
-  readonly fingerprint?: unknown;
-  readonly pem?: unknown;
+/** Known where a trusted host has named the client, and not itself or nobody. */
+function proxiedOf({ client, local, via }: RcptFacts): Asked["proxied"] {
+  const named = via !== undefined && client.host !== via && client.host !== "unknown";
+  return named ? { client, server: local } : undefined;
 }
 
-function certificateOf(tls: TlsFacts, whole: boolean): Certificate | undefined {
-  const { peer } = tls as TlsFacts & { readonly peer?: Peer };
-  if (peer === undefined || peer === null) return undefined;
-  const text = (value: unknown) => (typeof value === "string" ? value : undefined);
+/** `undefined` where clients are not asked for one, as nginx tells it. */
+function certificateOf({ peer, peerAsked }: TlsFacts, whole: boolean): Certificate | undefined {
+  if (peer === undefined) return peerAsked ? { verify: "NONE" } : undefined;
   return {
-    verify: peer.verified === true ? "SUCCESS" : `FAILED:${text(peer.failure) ?? "not verified"}`,
-    subject: text(peer.subject),
-    issuer: text(peer.issuer),
-    serial: text(peer.serial),
-    fingerprint: text(peer.fingerprint),
-    pem: whole ? text(peer.pem) : undefined,
+    verify: peer.verified ? "SUCCESS" : `FAILED:${peer.error ?? "not verified"}`,
+    subject: asciiName(peer.subject),
+    issuer: asciiName(peer.issuer),
+    serial: peer.serial,
+    fingerprint: peer.sha1,
+    pem: whole ? peer.pem : undefined,
   };
+}
+
+/** A name as nginx writes it: what is not ASCII as the octets of its UTF-8, each `\XX` (RFC 4514 §2.4). */
+function asciiName(name: string): string {
+  return name.replace(
+    /[^\0-\x7f]+/g,
+    (text) =>
+      Array.from(new TextEncoder().encode(text), (octet) => `\\${octet.toString(16).toUpperCase()}`).join(""),
+  );
 }

@@ -359,9 +359,9 @@ export class Connection implements ConnectOwner {
     this.#wire!.secureAsClient(this.#around.tls(this.backend.address), ({ peer }) => {
       this.#shaking = false;
       this.#unproven = true;
-      const { verify, pins } = this.backend.address;
-      // A chain alone does not say whose certificate it is.
-      this.secured = peer?.verified === true && (verify === "name" || pins.length > 0);
+      const { verify, pins, ca } = this.backend.address;
+      // A chain to a public CA does not say whose certificate it is.
+      this.secured = peer?.verified === true && (verify === "name" || pins.length > 0 || ca !== undefined);
       this.#move(this.#handshake.secured());
     });
   }

@@ -62,12 +62,16 @@ export function askTls<Data>(
   });
 }
 
-/** What was agreed on. */
-export function tlsFacts<Data>(socket: BunSocket<Data>, peer: TlsPeer | undefined): TlsFacts {
+/**
+ * What was agreed on.
+ * @param asked the client was asked for a certificate
+ */
+export function tlsFacts<Data>(socket: BunSocket<Data>, peer: TlsPeer | undefined, asked = false): TlsFacts {
   return {
     version: socket.getTLSVersion(),
     cipher: socket.getCipher().name,
     serverName: socket.getServername() || undefined,
     peer,
+    ...(asked && { peerAsked: true }),
   };
 }

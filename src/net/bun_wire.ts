@@ -244,7 +244,7 @@ export class BunWire extends OrderedWire {
     if (peer instanceof Error) return this.failed(peer);
     this.#shaking = undefined;
     const socket = this.#socket;
-    this.tls = tlsFacts(socket, peer);
+    this.tls = tlsFacts(socket, peer, this.#server?.asks);
     if (this.paused && !this.#closing) socket.pause();
     this.deaf = this.#closing;
     this.#blocked = this.#queue.length > 0 || this.#ending;

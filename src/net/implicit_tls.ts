@@ -18,12 +18,9 @@ export function requireTls({ tls }: ListenOptions): void {
   if (service !== undefined) serverTls(service);
 }
 
-/**
- * Gives a new connection its owner: at once, or after the handshake, which is dropped when it takes too long.
- * @param early ciphertext that was read already, behind a PROXY header; only with TLS
- */
-export function welcome(wire: Wire, options: ListenOptions, early?: Uint8Array): void {
-  const { tls, accept, handshakeTimeout = HANDSHAKE_TIMEOUT } = options;
+/** Gives a new connection its owner: at once, or after the handshake, which is dropped when it takes too long. */
+export function welcome(wire: Wire, options: ListenOptions): void {
+  const { tls, accept, handshakeTimeout = HANDSHAKE_TIMEOUT, stray } = options;
   const service = currentTls(tls);
   if (service === undefined) {
     wire.owner = accept(wire);
@@ -36,15 +33,23 @@ export function welcome(wire: Wire, options: ListenOptions, early?: Uint8Array):
     refused(new Error(`Cannot speak TLS with the client: no handshake within ${handshakeTimeout} ms`));
     wire.abort();
   }, handshakeTimeout);
+  const begin = (early?: Uint8Array) =>
+    wire.secure(service, () => {
+      clearTimeout(patience);
+      wire.owner = accept(wire);
+    }, early);
   wire.owner = {
     ...nobody,
+    data: (first) => {
+      if (stray?.(remote, first)) {
+        clearTimeout(patience);
+        wire.abort();
+      } else begin(Uint8Array.from(first));
+    },
     close: (error) => {
       clearTimeout(patience);
       if (error !== undefined) refused(error);
     },
   };
-  wire.secure(service, () => {
-    clearTimeout(patience);
-    wire.owner = accept(wire);
-  }, early);
+  if (stray === undefined) begin();
 }

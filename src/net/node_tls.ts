@@ -149,8 +149,11 @@ export function chainError(socket: TLSSocket): unknown {
   return handle.verifyError();
 }
 
-/** What was agreed on. */
-export function tlsFacts(socket: TLSSocket, peer: TlsPeer | undefined): TlsFacts {
+/**
+ * What was agreed on.
+ * @param asked the client was asked for a certificate
+ */
+export function tlsFacts(socket: TLSSocket, peer: TlsPeer | undefined, asked = false): TlsFacts {
   // Missing in @types/node; false when the client named none.
   const { servername } = socket as TLSSocket & { servername?: string | false };
   return {
@@ -158,5 +161,6 @@ export function tlsFacts(socket: TLSSocket, peer: TlsPeer | undefined): TlsFacts
     cipher: socket.getCipher().name,
     serverName: servername || undefined,
     peer,
+    ...(asked && { peerAsked: true }),
   };
 }

@@ -10,15 +10,7 @@ import { askTls, chainError, peerCertificate, serveTls, tlsFacts, Transport } fr
 import { nobody, OrderedWire } from "./ordered.ts";
 import { ClientTls } from "./tls_client.ts";
 import { type ServerTls, serverTls } from "./tls_server.ts";
-import type {
-  Address,
-  ConnectOwner,
-  Endpoint,
-  TlsClientOptions,
-  TlsFacts,
-  TlsPeer,
-  TlsService,
-} from "./wire.ts";
+import type { Address, ConnectOwner, Endpoint, TlsClientOptions, TlsFacts, TlsService } from "./wire.ts";
 
 /** Milliseconds a closing wire waits for its peer. */
 const LINGER = 4_000;
@@ -193,15 +185,15 @@ export class NodeWire extends OrderedWire {
     if (this.over) return;
     const peer = judge.judge(peerCertificate(stream), chainError(stream));
     if (peer instanceof Error) this.#fail(peer);
-    else this.#secured(stream, peer, done);
+    else this.#secured(stream, tlsFacts(stream, peer, judge.asks), done);
   }
 
-  #secured(stream: TLSSocket, peer: TlsPeer | undefined, done: (facts: TlsFacts) => void): void {
+  #secured(stream: TLSSocket, facts: TlsFacts, done: (facts: TlsFacts) => void): void {
     if (this.over) return;
-    this.tls = tlsFacts(stream, peer);
+    this.tls = facts;
     this.deaf = this.#closing;
     if (this.paused && !this.#closing) stream.pause();
-    if (!this.#closing) done(this.tls);
+    if (!this.#closing) done(facts);
   }
 
   #failed(error: Error): void {

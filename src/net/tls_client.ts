@@ -57,6 +57,9 @@ export class ClientTls {
     return this.#kept.sessions.get(this.#peer);
   }
 
+  /** Servers show theirs unasked. */
+  readonly asks = false;
+
   /** A session for next time. It is kept only once the peer has passed. */
   offered(session: Uint8Array): void {
     if (!this.#sound) {

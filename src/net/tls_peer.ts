@@ -5,6 +5,7 @@
 
 import { createHash, type X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
+import { type CertificateNames, readNames } from "./distinguished_name.ts";
 import type { TlsClientOptions, TlsPeer } from "./wire.ts";
 
 /** What came of looking at a certificate: the peer, and why it is refused. */
@@ -35,12 +36,48 @@ export function judgePeer(
 
 /** A certificate as the rest of the program sees it. */
 export function peerFacts(certificate: X509Certificate, verified: boolean, error?: string): TlsPeer {
-  return {
-    subject: oneLine(certificate.subject),
-    fingerprint: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
-    verified,
-    ...(error !== undefined && { error }),
-  };
+  return new Peer(certificate, verified, error);
+}
+
+class Peer implements TlsPeer {
+  readonly subject: string;
+  readonly issuer: string;
+  readonly serial: string;
+  readonly fingerprint: string;
+  readonly sha1: string;
+  readonly verified: boolean;
+  declare readonly error?: string;
+  readonly #certificate: X509Certificate;
+
+  constructor(certificate: X509Certificate, verified: boolean, error: string | undefined) {
+    const { subject, issuer } = namesOf(certificate);
+    this.subject = subject;
+    this.issuer = issuer;
+    this.serial = evenly(certificate.serialNumber.toUpperCase());
+    this.fingerprint = digits(certificate.fingerprint256);
+    this.sha1 = digits(certificate.fingerprint);
+    this.verified = verified;
+    if (error !== undefined) this.error = error;
+    this.#certificate = certificate;
+  }
+
+  get pem(): string {
+    return this.#certificate.toString();
+  }
+}
+
+function digits(fingerprint: string): string {
+  return fingerprint.replaceAll(":", "").toLowerCase();
+}
+
+/** Whole octets: Deno leaves the first zero out. */
+function evenly(hex: string): string {
+  return hex.length % 2 === 0 ? hex : `0${hex}`;
+}
+
+function namesOf(certificate: X509Certificate): CertificateNames {
+  const { raw, subject, issuer } = certificate;
+  return readNames(raw) ?? { subject: oneLine(subject), issuer: oneLine(issuer) };
 }
 
 /** Base64 SHA-256 of a certificate's public key, as pins are written. */
@@ -80,10 +117,10 @@ export function chainFault(certificate: X509Certificate, error: unknown): string
   if (code === "CERT_REVOKED") return "its certificate has been revoked";
   if (code === "INVALID_PURPOSE") return "its certificate is not meant for this";
   if (certificate.subject === certificate.issuer) {
-    return `its certificate is self-signed (${oneLine(certificate.subject)}) and not among the trusted ones`;
+    return `its certificate is self-signed (${namesOf(certificate).subject}) and not among the trusted ones`;
   }
   if (UNTRUSTED.test(code)) {
-    return `no trusted CA stands behind its certificate, whose issuer is ${oneLine(certificate.issuer)}`;
+    return `no trusted CA stands behind its certificate, whose issuer is ${namesOf(certificate).issuer}`;
   }
   return `its certificate is not trusted: ${(error as Error).message ?? code}`;
 }
@@ -93,7 +130,7 @@ const UNTRUSTED = /^(UNABLE_TO_|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_|CERT_UNTRU
 function nameFault(certificate: X509Certificate, name: string): string | undefined {
   const match = isIP(name) > 0 ? certificate.checkIP(name) : certificate.checkHost(name);
   if (match !== undefined) return undefined;
-  const names = certificate.subjectAltName ?? oneLine(certificate.subject);
+  const names = certificate.subjectAltName ?? namesOf(certificate).subject;
   return `its certificate is not for ${name} but for ${names}`;
 }
 
@@ -102,7 +139,7 @@ function pinFault(certificate: X509Certificate, pins: readonly string[]): string
   return pins.includes(pin) ? undefined : `its public key is not a pinned one: it is ${pin}`;
 }
 
-/** A subject or issuer, which the runtimes write over several lines. */
+/** A subject or issuer as the runtimes write it, over several lines. */
 function oneLine(name: string): string {
   return name.trim().split("\n").join(", ");
 }

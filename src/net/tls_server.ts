@@ -64,6 +64,11 @@ export class ServerTls {
     this.mixes = [...this.#contexts.keys()].some((key) => key.includes(","));
   }
 
+  /** Clients are asked for a certificate. */
+  get asks(): boolean {
+    return this.clientCertificates !== "off";
+  }
+
   /** The context for the name a client asks for. */
   choose(name: string | undefined): SecureContext {
     return this.#contextOf(this.#bundle(name));
@@ -80,7 +85,7 @@ export class ServerTls {
 
   /** Who the client is by its certificate; an Error when it may not come in. */
   judge(certificate: X509Certificate | undefined, chainError: unknown): TlsPeer | Error | undefined {
-    if (this.clientCertificates === "off") return undefined;
+    if (!this.asks) return undefined;
     const fault = certificate && this.#fault(certificate, chainError);
     if (this.clientCertificates === "required" && (certificate === undefined || fault !== undefined)) {
       return codedError("ECERT", `Cannot let the client in: ${fault ?? "it showed no certificate"}`);

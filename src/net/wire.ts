@@ -29,18 +29,28 @@ export interface TlsFacts {
   readonly serverName: string | undefined;
   /** Whose certificate the peer showed; missing when it showed none. */
   readonly peer?: TlsPeer | undefined;
+  /** The client was asked for a certificate; missing where it was not, or where a host before us spoke with it. */
+  readonly peerAsked?: true;
 }
 
 /** What a peer's certificate says, and whether to believe it. */
 export interface TlsPeer {
-  /** On one line: `CN=mx.example, O=Example`. */
+  /** On one line (RFC 4514): `CN=mx.example,O=Example`. */
   readonly subject: string;
+  /** Who signed it, written as `subject`. */
+  readonly issuer: string;
+  /** Its serial number: whole octets in hexadecimal, capital letters. */
+  readonly serial: string;
   /** SHA-256 of the certificate, 64 hexadecimal digits in lower case. */
   readonly fingerprint: string;
+  /** SHA-1 of the certificate, 40 hexadecimal digits in lower case: what older lists know it by. */
+  readonly sha1: string;
   /** Everything that was to be checked was checked, and it was more than nothing. */
   readonly verified: boolean;
   /** What a check found wrong with it, in words; such a peer is only met where nothing was to be checked. */
   readonly error?: string;
+  /** The certificate itself, made when it is asked for. */
+  readonly pem: string;
 }
 
 /** How to be a TLS client. Keep the object for all connections to one server: sessions resume within it. TLS 1.2 and up. */
@@ -132,6 +142,11 @@ export interface ListenOptions {
   readonly handshakeTimeout?: number;
   /** Several processes may listen on the same port. */
   readonly reusePort?: boolean;
+  /**
+   * Looks at the first octets where TLS should begin. True: they are none of it, and the connection ends without a word.
+   * Where there is nobody to look, TLS begins without waiting for them.
+   */
+  stray?(remote: Address, first: Uint8Array): boolean;
   /** An implicit TLS handshake came to nothing. */
   refused?(remote: Address, error: Error): void;
   /** Takes a new connection and says who owns it. */

@@ -21,6 +21,11 @@ export interface ConnectFacts {
    * tell. Plugins with `judges: "client"` are not asked about it.
    */
   readonly trusted: boolean;
+  /**
+   * The address of the trusted host that spoke for the client, by a PROXY header or XCLIENT; undefined where the client's
+   * own connection is all that is known of it. `client` and `local` are then what it told, where it told them.
+   */
+  readonly via: string | undefined;
   readonly local: Address;
   /** The listener, as the settings name it: `"0.0.0.0:25"`. */
   readonly listener: string;

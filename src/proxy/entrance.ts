@@ -3,14 +3,16 @@
  * have a session. Headers are taken from trusted hosts only.
  */
 import type { ProxyHeader } from "../net/proxy_protocol.ts";
-import type { TlsService, Wire, WireOwner } from "../net/wire.ts";
+import type { Address, TlsService, Wire, WireOwner } from "../net/wire.ts";
 import type { ListenAddress, Settings } from "../policy/settings.ts";
 import type { Refusal } from "../smtp/commands.ts";
 import { type Caller, callerOf, proxied } from "./caller.ts";
 import type { Census } from "./census.ts";
-import { visibleFields } from "./journal.ts";
+import { visible, visibleFields } from "./journal.ts";
 import { Preface } from "./preface.ts";
+import { strayHeaderText } from "./record.ts";
 import type { Session } from "./session.ts";
+import { headerBegins } from "./signature.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const STRANGER: Refusal = [554, "7.1", "Only trusted hosts may connect here"];
@@ -47,6 +49,24 @@ export class Entrance {
   tlsFirst({ implicitTls, proxy = "optional" }: ListenAddress): (() => TlsService) | undefined {
     const later = proxy === "required" || (proxy === "optional" && this.#settings.trusted.length > 0);
     return implicitTls && !later ? this.#around.tls : undefined;
+  }
+
+  /** Whether what comes where TLS should begin is a PROXY header: it is not taken there, and the log says so. */
+  stray(remote: Address, address: ListenAddress, first: Uint8Array): boolean {
+    if (headerBegins(first) !== "yes") return false;
+    const trusted = this.#around.trusted.has(remote.host);
+    this.#tellStray({ remote, via: undefined, trusted }, address);
+    return true;
+  }
+
+  #tellStray(caller: Pick<Caller, "remote" | "via" | "trusted">, { name: listener }: ListenAddress): void {
+    const fields = { client: caller.remote.host, listener, detail: strayHeaderText(caller) };
+    this.#around.log.warn("proxy header", visibleFields(fields));
+  }
+
+  /** A handshake came to nothing. */
+  refused({ host }: Address, { name: listener }: ListenAddress, { message }: Error): void {
+    this.#around.log.info("no handshake", { client: host, listener, error: visible(message) });
   }
 
   accept(wire: Wire, address: ListenAddress): WireOwner {
@@ -90,7 +110,14 @@ export class Entrance {
         over();
         wire.owner = this.#refuse(wire, address, caller, NO_CLIENT, fault);
       },
-      left: over,
+      stray: () => {
+        over();
+        this.#tellStray(caller, address);
+      },
+      left: (error) => {
+        over();
+        if (error !== undefined) this.refused(caller.remote, address, error);
+      },
     });
     this.#prefaces.add(preface);
     const full = this.#census.enter(caller) !== undefined;

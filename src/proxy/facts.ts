@@ -24,8 +24,8 @@ export interface Known {
 }
 
 export function connected({ id, caller, listener, hostname, findings }: Known): Stages["connect"] {
-  const { remote: client, local, trusted } = caller;
-  return { id, client, trusted, local, listener, hostname, findings };
+  const { remote: client, local, trusted, via } = caller;
+  return { id, client, trusted, via, local, listener, hostname, findings };
 }
 
 export function greeted(known: Known): Stages["helo"] {

@@ -11,7 +11,7 @@ import { headerBegins } from "./signature.ts";
 const HEADER_TIME = 5_000;
 /**
  * Milliseconds until a trusted host that is silent is greeted as one that sends no header: only a listener that
- * requires one can know.
+ * requires one can know. Nobody is greeted where TLS comes first: there the first octets tell.
  */
 const GRACE = 300;
 
@@ -25,7 +25,7 @@ export interface Beginning {
   readonly wait: After;
 }
 
-/** Who goes on. Exactly one of the three is told, once. */
+/** Who goes on. Exactly one of these is told, once. */
 export interface PrefaceOwner {
   /**
    * @param header undefined: there was none
@@ -34,8 +34,13 @@ export interface PrefaceOwner {
   began(header: ProxyHeader | undefined, early: Uint8Array): void;
   /** What came was no header: the connection is still open, and must not be anybody's. */
   faulty(fault: string): void;
-  /** The connection is gone. */
-  left(): void;
+  /** A header came where none is taken and TLS should begin: the connection has been ended, since nobody could read a reply. */
+  stray(): void;
+  /**
+   * The connection is gone.
+   * @param error why TLS came to nothing, where it was that
+   */
+  left(error?: Error): void;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -57,12 +62,13 @@ export class Preface implements WireOwner {
     this.#wire = wire;
     this.#beginning = beginning;
     this.#owner = owner;
-    this.#isHeader = beginning.header === "required";
-    const none = () => this.#begin(undefined, NOTHING);
-    if (beginning.header !== "off") {
-      this.#stop = this.#isHeader ? this.#expire() : beginning.wait(GRACE, none);
-    } // The wire has its owner only after this call.
-    else queueMicrotask(none);
+    const { header, tls, wait } = beginning;
+    this.#isHeader = header === "required";
+    this.#stop = this.#isHeader
+      ? this.#expire()
+      : tls === undefined
+      ? wait(GRACE, () => this.#begin(undefined, NOTHING))
+      : this.#shakeWithin();
   }
 
   /** Ends the connection. */
@@ -74,19 +80,15 @@ export class Preface implements WireOwner {
   data(bytes: Uint8Array): void {
     if (this.#over) return;
     if (this.#isHeader) return this.#read(bytes);
-    // Whoever is not to be believed is not listened to, however early it comes.
-    if (this.#beginning.header === "off") return this.#begin(undefined, bytes);
     const all = this.#first.length === 0 ? bytes : Buffer.concat([this.#first, bytes]);
     const begins = headerBegins(all);
     if (begins === "no") return this.#begin(undefined, all);
+    if (this.#beginning.header === "off") return begins === "yes" ? this.#astray() : this.#keep(all);
     if (this.#first.length === 0) {
       this.#stop();
       this.#stop = this.#expire();
     }
-    if (begins === "maybe") {
-      this.#first = Uint8Array.from(all);
-      return;
-    }
+    if (begins === "maybe") return this.#keep(all);
     this.#isHeader = true;
     this.#read(all);
   }
@@ -95,11 +97,30 @@ export class Preface implements WireOwner {
     this.abort();
   }
 
-  close(): void {
-    this.#settle(() => this.#owner.left());
+  close(error: Error | undefined): void {
+    this.#settle(() => this.#owner.left(this.#securing ? error : undefined));
   }
 
   drain(): void {}
+
+  /** Until more octets tell. */
+  #keep(octets: Uint8Array): void {
+    this.#first = Uint8Array.from(octets);
+  }
+
+  #astray(): void {
+    this.#settle(() => this.#owner.stray());
+    this.#wire.abort();
+  }
+
+  #shakeWithin(): () => void {
+    const { wait, handshakeTime } = this.#beginning;
+    return wait(handshakeTime, () => {
+      const why = `Cannot speak TLS with the client: no handshake within ${handshakeTime} ms`;
+      this.#settle(() => this.#owner.left(new Error(why)));
+      this.#wire.abort();
+    });
+  }
 
   #expire(): () => void {
     return this.#beginning.wait(HEADER_TIME, () => {
@@ -116,13 +137,11 @@ export class Preface implements WireOwner {
   }
 
   #begin(header: ProxyHeader | undefined, early: Uint8Array): void {
-    // What is due at the end of this call may come behind the first octets.
-    if (this.#securing) return;
-    const { tls, wait, handshakeTime } = this.#beginning;
+    const { tls } = this.#beginning;
     if (tls === undefined) return this.#settle(() => this.#owner.began(header, early));
     this.#securing = true;
     this.#stop();
-    this.#stop = wait(handshakeTime, () => this.abort());
+    this.#stop = this.#shakeWithin();
     // Not slice(): a Buffer's copies nothing, and the octets are void after this call.
     const kept = Uint8Array.from(early);
     this.#wire.secure(tls, () => this.#settle(() => this.#owner.began(header, NOTHING)), kept);

@@ -69,13 +69,7 @@ export class SessionRecord {
 
   /** The session began with a PROXY header that is not taken. */
   strayHeader(listener: string): void {
-    const { remote, via, trusted } = this.#caller;
-    const why = via !== undefined
-      ? `${via} has named it in a header already`
-      : trusted
-      ? "it came after the greeting, or to a listener that takes none"
-      : "that is an untrusted address; allowed are those of the setting trusted (SALLYPORT_TRUSTED)";
-    const detail = `Cannot take a PROXY header from ${remote.host}: ${why}`;
+    const detail = strayHeaderText(this.#caller);
     this.#around.log.warn("proxy header", visibleFields({ id: this.id, ...this.#who, listener, detail }));
   }
 
@@ -196,4 +190,16 @@ function shown(text: string | undefined): string | undefined {
 function certificateText({ subject, fingerprint, verified, error }: TlsPeer): string {
   const judged = verified ? "verified" : `not verified: ${error ?? "nobody asked"}`;
   return visible(`${subject}, SHA-256 ${fingerprint}, ${judged}`);
+}
+
+/** Why a PROXY header is not taken from this client. */
+export function strayHeaderText(
+  { remote, via, trusted }: Pick<Caller, "remote" | "via" | "trusted">,
+): string {
+  const why = via !== undefined
+    ? `${via} has named it in a header already`
+    : trusted
+    ? "it came after the greeting, or to a listener that takes none"
+    : "that is an untrusted address; allowed are those of the setting trusted (SALLYPORT_TRUSTED)";
+  return `Cannot take a PROXY header from ${remote.host}: ${why}`;
 }

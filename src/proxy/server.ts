@@ -17,7 +17,7 @@ import type { Caller } from "./caller.ts";
 import { Census } from "./census.ts";
 import { Entrance } from "./entrance.ts";
 import { registerFigures } from "./figures.ts";
-import { Counters, type Fields, type Log, visible, visibleFields } from "./journal.ts";
+import { Counters, type Fields, type Log, visibleFields } from "./journal.ts";
 import { Offers } from "./offer.ts";
 import { Session, type SessionOwner } from "./session.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -150,8 +150,8 @@ export class Proxy implements SessionOwner {
           tls: this.#entrance.tlsFirst(address),
           handshakeTimeout: this.#settings.limits.handshakeTime,
           accept: (wire) => this.#entrance.accept(wire, address),
-          refused: ({ host }, { message }) =>
-            this.#log.info("no handshake", { client: host, listener: address.name, error: visible(message) }),
+          stray: (remote, first) => this.#entrance.stray(remote, address, first),
+          refused: (remote, error) => this.#entrance.refused(remote, address, error),
         }),
       );
     }

@@ -131,6 +131,7 @@ export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {
     id: "7Q2MZX0K4B",
     client: { host: "203.0.113.7", port: 50_000 },
     trusted: false,
+    via: undefined,
     local: { host: "192.0.2.25", port: 25 },
     listener: "192.0.2.25:25",
     hostname: "mx.example",

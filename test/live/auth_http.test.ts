@@ -27,7 +27,20 @@ import { scratch } from "../support/scratch.ts";
 const missing = nginxMissing() ?? receiverMissing("smtp-sink");
 const title = missing === undefined ? "beside nginx" : `beside nginx (skipped: ${missing})`;
 
-/** What a client says up to its first recipient; `STARTTLS` is followed by the handshake. */
+const SECURED = [
+  "EHLO client.example",
+  "STARTTLS",
+  "EHLO secured.example",
+  "MAIL FROM:<a@b.example>",
+  "RCPT TO:<x@live.example>",
+];
+/** Speaks for others with a PROXY header; the tests' other clients come from 127.0.0.1. */
+const FRONT = "127.0.0.2";
+
+/**
+ * What a client says up to its first recipient. `STARTTLS` is followed by the handshake, with a certificate in the
+ * session that says so; a PROXY header comes before the greeting.
+ */
 const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   "ESMTP with parameters": [
     "EHLO client.example",
@@ -36,10 +49,12 @@ const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   ],
   "SMTP, in small letters": ["helo client.example", "mail from:<a@b.example>", "rcpt to:<X@live.example>"],
   "the null sender, and spaces": ["EHLO [192.0.2.7]", "MAIL FROM: <>", 'RCPT TO: <"x y%z"@live.example>'],
-  "TLS": [
+  "TLS": SECURED,
+  "TLS with a certificate": SECURED,
+  "a client that a PROXY header names": ["PROXY TCP4 192.0.2.7 198.51.100.25 4711 25", ...SECURED],
+  "an IPv6 client that a PROXY header names": [
+    "PROXY TCP6 2001:db8::7 2001:db8::25 4711 25",
     "EHLO client.example",
-    "STARTTLS",
-    "EHLO secured.example",
     "MAIL FROM:<a@b.example>",
     "RCPT TO:<x@live.example>",
   ],
@@ -49,6 +64,9 @@ describe.skipIf(missing !== undefined)(title, () => {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-auth-http-"));
   const policies = scratch();
   const identity = makeIdentity({ names: [HOSTNAME] });
+  const authority = makeIdentity({ names: ["Live, CA"], authority: true });
+  const known = makeIdentity({ names: ["Bücher & Söhne, #1"], issuer: authority });
+  const ca = join(folder, "ca.pem");
   const tls = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
   const daemons: Daemon[] = [];
   const ports: Record<string, number> = {};
@@ -58,6 +76,7 @@ describe.skipIf(missing !== undefined)(title, () => {
   beforeAll(async () => {
     writeFileSync(tls.cert, identity.cert);
     writeFileSync(tls.key, identity.key);
+    writeFileSync(ca, authority.cert);
     service = await new AuthService("").listen();
     sink = await sinkReceiver(folder);
     const url = `http://127.0.0.1:${service.port}/auth`;
@@ -66,8 +85,23 @@ describe.skipIf(missing !== undefined)(title, () => {
       policy,
       `import { definePolicy } from "sallyport";
 import { authHttp } from "../../plugins/auth_http/mod.ts";
-const plugin = authHttp({ url: "${url}", servers: ["127.0.0.1"], headers: { "X-Key": "s3cret key" } });
-export default definePolicy(({ relayDomains: _, dnsbl: __, ...environment }) => ({ ...environment, plugins: [plugin] }));
+const plugin = authHttp({
+  url: "${url}",
+  servers: ["127.0.0.1"],
+  headers: { "X-Key": "s3cret key" },
+  passClientCertificate: true,
+});
+const tls = {
+  certificates: [{ cert: "${tls.cert}", key: "${tls.key}" }],
+  clientCertificates: "optional" as const,
+  clientCa: "${ca}",
+};
+export default definePolicy(({ relayDomains: _, dnsbl: __, ...environment }) => ({
+  ...environment,
+  tls,
+  trusted: ["${FRONT}"],
+  plugins: [plugin],
+}));
 `,
     );
     const backend = `127.0.0.1:${sink.port}`;
@@ -82,7 +116,18 @@ export default definePolicy(({ relayDomains: _, dnsbl: __, ...environment }) => 
       ports[runtime] = port;
       daemons.push(process);
     }
-    const more = 'auth_http_header X-Key "s3cret key";';
+    const proxyPort = await serverPort();
+    const more = `auth_http_header X-Key "s3cret key";
+  ssl_verify_client optional;
+  ssl_client_certificate ${ca};
+  auth_http_pass_client_cert on;
+  set_real_ip_from ${FRONT};
+  server {
+    listen 127.0.0.1:${proxyPort} proxy_protocol;
+    protocol smtp;
+    smtp_auth none;
+  }`;
+    ports["nginx behind a proxy"] = proxyPort;
     const nginx = await startNginx({ folder, authPort: service.port, tls, more });
     ports["nginx"] = nginx.port;
     daemons.push(nginx.process);
@@ -96,14 +141,16 @@ export default definePolicy(({ relayDomains: _, dnsbl: __, ...environment }) => 
   });
 
   /** Plays a session; tells the last reply and what the service was asked. */
-  async function played(port: number, lines: readonly string[]) {
+  async function played(port: number, lines: readonly string[], certificate = {}) {
     service.arrived.length = 0;
-    const client = await RawClient.connect(port);
+    const header = lines[0]!.startsWith("PROXY ") ? `${lines[0]}\r\n` : "";
+    const client = await RawClient.connect(port, header === "" ? undefined : FRONT);
+    await client.write(header);
     await client.expect("220");
     let reply = "";
-    for (const line of lines) {
+    for (const line of header === "" ? lines : lines.slice(1)) {
       reply = (await client.command(line)).raw;
-      if (line === "STARTTLS") await client.startTls();
+      if (line === "STARTTLS") await client.startTls(HOSTNAME, certificate);
     }
     await client.quit();
     return { reply, arrived: [...service.arrived] };
@@ -116,8 +163,11 @@ export default definePolicy(({ relayDomains: _, dnsbl: __, ...environment }) => 
     for (const [name, lines] of Object.entries(SESSIONS)) {
       test(`the service is told the same on ${runtime}: ${name}`, async () => {
         service.response = ok();
-        const theirs = await played(ports["nginx"]!, lines);
-        const ours = await played(ports[runtime]!, lines);
+        const headed = lines[0]!.startsWith("PROXY ");
+        const certificate = name === "TLS with a certificate" ? known : {};
+        const nginx = headed ? "nginx behind a proxy" : "nginx";
+        const theirs = await played(ports[nginx]!, lines, certificate);
+        const ours = await played(ports[runtime]!, lines, certificate);
         expect([theirs.arrived.length, ours.arrived.length]).toEqual([1, 1]);
         expect(theirs.reply.slice(0, 3)).toBe("250");
         expect(ours.reply.slice(0, 3)).toBe("250");
@@ -136,7 +186,9 @@ export default definePolicy(({ relayDomains: _, dnsbl: __, ...environment }) => 
         expect(Object.fromEntries(tells)).toEqual(Object.fromEntries(told));
         expect(told.get("x-key")).toBe("s3cret key");
         expect(told.get("auth-smtp-to")).toBe(lines.at(-1)!);
-        expect(told.has("auth-ssl-cipher")).toBe(name === "TLS");
+        expect(told.has("auth-ssl-cipher")).toBe(lines.includes("STARTTLS"));
+        expect(told.has("auth-ssl-cert")).toBe(certificate === known);
+        expect(told.has("proxy-protocol-addr")).toBe(headed);
       });
     }
   }

@@ -50,6 +50,13 @@ const MORE = [
   "passTls",
   "deno",
   "viaDeno",
+  "denoTls",
+  "passProxyTls",
+  "denoProxyTls",
+  "through",
+  "throughDeno",
+  "untrustedTls",
+  "strangerTls",
 ] as const;
 
 type Line = Record<string, unknown> & { readonly event: string };
@@ -93,19 +100,28 @@ describe.skipIf(missing !== undefined)(`behind other proxies${note}`, () => {
     for (const name of [...PORTS, ...MORE]) port[name] = await serverPort();
     [nsd, sink] = await Promise.all([startNsd({ zones: ZONES }), sinkReceiver(folder)]);
     const trusted = { SALLYPORT_TRUSTED: "127.0.0.1" };
+    const certificate = {
+      SALLYPORT_TLS_CERT: join(folder, "cert.pem"),
+      SALLYPORT_TLS_KEY: join(folder, "key.pem"),
+    };
     writeFileSync(join(folder, "cert.pem"), identity.cert);
     writeFileSync(join(folder, "key.pem"), identity.key);
     [pass, onDeno, door, untrusting] = await Promise.all([
       sallyport("pass", {
         ...trusted,
         SALLYPORT_LISTEN:
-          `127.0.0.1:${port.pass},proxy://127.0.0.1:${port.passProxy},tls://127.0.0.1:${port.passTls}`,
-        SALLYPORT_TLS_CERT: join(folder, "cert.pem"),
-        SALLYPORT_TLS_KEY: join(folder, "key.pem"),
+          `127.0.0.1:${port.pass},proxy://127.0.0.1:${port.passProxy},tls://127.0.0.1:${port.passTls},` +
+          `proxy+tls://127.0.0.1:${port.passProxyTls}`,
+        ...certificate,
       }),
       sallyport(
         "pass",
-        { ...trusted, SALLYPORT_LISTEN: `proxy://127.0.0.1:${port.deno}` },
+        {
+          ...trusted,
+          ...certificate,
+          SALLYPORT_LISTEN: `proxy://127.0.0.1:${port.deno},tls://127.0.0.1:${port.denoTls},` +
+            `proxy+tls://127.0.0.1:${port.denoProxyTls}`,
+        },
         [DENO, "run", "-A"],
       ),
       sallyport("front_door", {
@@ -115,7 +131,10 @@ describe.skipIf(missing !== undefined)(`behind other proxies${note}`, () => {
         SALLYPORT_DNS: `127.0.0.1:${nsd.port}`,
         SALLYPORT_DNSBL: "bl.live",
       }),
-      sallyport("pass", { SALLYPORT_LISTEN: `127.0.0.1:${port.untrusted}` }),
+      sallyport("pass", {
+        ...certificate,
+        SALLYPORT_LISTEN: `127.0.0.1:${port.untrusted},tls://127.0.0.1:${port.untrustedTls}`,
+      }),
     ]);
     writeFileSync(join(folder, "server.pem"), identity.cert + identity.key);
     const tls = "send-proxy-v2 proxy-v2-options ssl,ssl-cipher,authority";
@@ -133,6 +152,9 @@ describe.skipIf(missing !== undefined)(`behind other proxies${note}`, () => {
           target: port.passProxy,
         },
         { name: "deno", port: port.viaDeno, send: "send-proxy-v2", target: port.deno },
+        { name: "through", port: port.through, send: "send-proxy-v2", target: port.passProxyTls },
+        { name: "throughDeno", port: port.throughDeno, send: "send-proxy-v2", target: port.denoProxyTls },
+        { name: "strangerTls", port: port.strangerTls, send: "send-proxy-v2", target: port.untrustedTls },
         { name: "told", port: port.told, bind: "accept-proxy", send: "send-proxy-v2", target: port.pass },
         {
           name: "doorTold",
@@ -227,6 +249,50 @@ describe.skipIf(missing !== undefined)(`behind other proxies${note}`, () => {
     expect(trace).toContain("from client.example ([127.0.0.52])");
     expect(trace).toContain(" with ESMTPS id ");
     expect([line["client"], line["via"]]).toEqual(["127.0.0.52", undefined]);
+  });
+
+  test.each([["Bun", "through", 53], ["Deno", "throughDeno", 54]] as const)(
+    "TLS from the first octet, which HAProxy passes on behind its header, on %s",
+    async (runtime, name, last) => {
+      const client = `127.0.0.${last}`;
+      const raw = await RawClient.connect(port[name], client);
+      await raw.startTls();
+      const { trace, line } = await deliver(raw, `${name}-token`, runtime === "Bun" ? pass : onDeno);
+      expect(trace).toContain(`from client.example ([${client}])`);
+      expect(trace).toContain(" with ESMTPS id ");
+      expect(line).toMatchObject({ client, via: "127.0.0.1" });
+    },
+  );
+
+  test.each([["Bun", "passTls"], ["Deno", "denoTls"]] as const)(
+    "TLS from the trusted host itself, without a header and without waiting, on %s",
+    async (runtime, name) => {
+      const began = performance.now();
+      const raw = await RawClient.connect(port[name]);
+      await raw.startTls();
+      await raw.expect("220");
+      expect(performance.now() - began).toBeLessThan(250);
+      await raw.quit();
+      // Slower than the time in which others send a header.
+      const late = await RawClient.connect(port[name]);
+      await new Promise((done) => setTimeout(done, 500));
+      await late.startTls();
+      const { trace, line } = await deliver(late, `${name}-late`, runtime === "Bun" ? pass : onDeno);
+      expect(trace).toContain(" with ESMTPS id ");
+      expect([line["client"], line["via"]]).toEqual(["127.0.0.1", undefined]);
+    },
+  );
+
+  test("a header where TLS should begin, from a host that is not trusted: the log says why nothing comes of it", async () => {
+    const raw = await RawClient.connect(port.strangerTls);
+    await raw.write("\x16\x03\x01");
+    expect(await raw.closes()).toBe(true);
+    const logged = () =>
+      lines(untrusting, "proxy header").filter(({ listener }) => String(listener).startsWith("tls://"));
+    expect(await eventually(() => Promise.resolve(logged().length > 0), 5000)).toBe(true);
+    expect(String(logged()[0]!["detail"])).toContain(
+      "Cannot take a PROXY header from 127.0.0.1: that is an untrusted address; allowed are those of",
+    );
   });
 
   test("HAProxy that has ended the client's TLS: the mail came by ESMTPS, and no STARTTLS is offered", async () => {

@@ -195,10 +195,21 @@ function suite(network: Network, notMeant: boolean): void {
         peers.push(((await door.next()) as Secured).facts?.peer);
       }
     }
-    const fingerprint = new X509Certificate(known.cert).fingerprint256.replaceAll(":", "").toLowerCase();
+    const shown = new X509Certificate(known.cert);
+    const digits = (fingerprint: string) => fingerprint.replaceAll(":", "").toLowerCase();
     expect(peers.slice(0, 2)).toEqual([undefined, undefined]);
     for (const peer of peers.slice(2, 4)) {
-      expect(peer).toEqual({ subject: "CN=known client", fingerprint, verified: true });
+      expect(peer).toMatchObject({
+        subject: "CN=known client",
+        issuer: "CN=Test CA",
+        fingerprint: digits(shown.fingerprint256),
+        sha1: digits(shown.fingerprint),
+        verified: true,
+        pem: known.cert,
+      });
+      const { serial } = peer as { serial: string };
+      expect(serial).toMatch(/^([0-9A-F]{2})+$/);
+      expect(Number.parseInt(serial, 16)).toBe(Number.parseInt(shown.serialNumber, 16));
     }
     for (const peer of peers.slice(4, 6)) {
       expect(peer).toMatchObject({ subject: "CN=stranger", verified: false });

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { authHttp, type AuthHttpOptions } from "../../plugins/auth_http/mod.ts";
-import { REVERSE, type ReverseFinding, route } from "../../src/mod.ts";
+import { REVERSE, type ReverseFinding, route, type Stages } from "../../src/mod.ts";
 import {
   ask,
   factsAt,
@@ -244,36 +244,82 @@ describe("what the service is told", () => {
     });
   }
 
-  test("TLS, and the client's certificate where clients are asked for one", async () => {
-    const peer = {
-      verified: false,
-      failure: "certificate has expired",
-      subject: "CN=a",
-      fingerprint: "ab",
-      pem: "-----BEGIN X",
-    };
-    const tls = { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", serverName: undefined };
-    const told = async (options: AuthHttpOptions, more: object) => {
-      const { asked: [headers] } = await rcpt(OK, options, factsAt("rcpt", { tls: { ...tls, ...more } }));
-      return Object.fromEntries([...headers!].filter(([name]) => name.startsWith("auth-ssl")));
-    };
-    const handshake = {
-      "auth-ssl": "on",
-      "auth-ssl-protocol": "TLSv1.3",
-      "auth-ssl-cipher": "TLS_AES_128_GCM_SHA256",
-    };
-    const certificate = {
-      "auth-ssl-verify": "FAILED:certificate has expired",
-      "auth-ssl-subject": "CN=a",
-      "auth-ssl-fingerprint": "ab",
-    };
-    expect(await told(GIVEN, {})).toEqual(handshake);
-    expect(await told(GIVEN, { peer })).toEqual({ ...handshake, ...certificate });
-    expect(await told({ ...GIVEN, passClientCertificate: true }, { peer })).toEqual({
-      ...handshake,
-      ...certificate,
+  const TLS = { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", serverName: undefined };
+  const HANDSHAKE = {
+    "auth-ssl": "on",
+    "auth-ssl-protocol": "TLSv1.3",
+    "auth-ssl-cipher": "TLS_AES_128_GCM_SHA256",
+  };
+  const PEER = {
+    verified: true,
+    subject: "CN=a",
+    issuer: "CN=Bücher CA\\, Köln",
+    serial: "0ABC",
+    fingerprint: "ab".repeat(32),
+    sha1: "cd".repeat(20),
+    pem: "-----BEGIN X",
+  };
+  const CERTIFICATE = {
+    "auth-ssl-verify": "SUCCESS",
+    "auth-ssl-subject": "CN=a",
+    "auth-ssl-issuer": "CN=B\\C3\\BCcher CA\\, K\\C3\\B6ln",
+    "auth-ssl-serial": "0ABC",
+    "auth-ssl-fingerprint": "cd".repeat(20),
+  };
+  /** The fields that begin so, for these facts. */
+  const told = async (begin: string, given: Partial<Stages["rcpt"]>, options: AuthHttpOptions = GIVEN) => {
+    const { asked: [headers] } = await rcpt(OK, options, factsAt("rcpt", given));
+    return Object.fromEntries([...headers!].filter(([name]) => name.startsWith(begin)));
+  };
+
+  test("TLS, and the client's certificate as nginx tells it, which leaves the letters outside ASCII to escapes", async () => {
+    expect(await told("auth-ssl", { tls: TLS })).toEqual(HANDSHAKE);
+    const tls = { ...TLS, peer: PEER, peerAsked: true as const };
+    expect(await told("auth-ssl", { tls })).toEqual({ ...HANDSHAKE, ...CERTIFICATE });
+    expect(await told("auth-ssl", { tls }, { ...GIVEN, passClientCertificate: true })).toEqual({
+      ...HANDSHAKE,
+      ...CERTIFICATE,
       "auth-ssl-cert": "-----BEGIN%20X",
     });
+  });
+
+  test("a certificate that nobody vouches for, and none where one was asked for", async () => {
+    const peer = { ...PEER, verified: false, error: "its certificate expired" };
+    expect(await told("auth-ssl-verify", { tls: { ...TLS, peer } })).toEqual({
+      "auth-ssl-verify": "FAILED:its certificate expired",
+    });
+    expect(await told("auth-ssl", { tls: { ...TLS, peerAsked: true } })).toEqual({
+      ...HANDSHAKE,
+      "auth-ssl-verify": "NONE",
+    });
+  });
+
+  test("the PEM is not made unless it goes along", async () => {
+    const peer = {
+      ...PEER,
+      get pem(): string {
+        throw new Error("made");
+      },
+    };
+    expect(await told("auth-ssl-serial", { tls: { ...TLS, peer } })).toEqual({ "auth-ssl-serial": "0ABC" });
+  });
+
+  test("whom a trusted host named, and where that client went", async () => {
+    const given = { via: "10.0.0.1", local: { host: "2001:db8::25", port: 25 } };
+    expect(await told("proxy-protocol", given)).toEqual({
+      "proxy-protocol-addr": "203.0.113.7",
+      "proxy-protocol-port": "50000",
+      "proxy-protocol-server-addr": "2001:db8::25",
+      "proxy-protocol-server-port": "25",
+    });
+  });
+
+  test.each([
+    ["speaks for itself", { via: undefined }],
+    ["has told a name and no address", { via: "10.0.0.1", client: { host: "10.0.0.1", port: 4711 } }],
+    ["does not know for whom it speaks", { via: "10.0.0.1", client: { host: "unknown", port: 0 } }],
+  ])("… and nothing of it where the host %s", async (_, given) => {
+    expect(await told("proxy-protocol", given)).toEqual({});
   });
 });
 

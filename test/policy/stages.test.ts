@@ -302,6 +302,7 @@ test("each stage is told what is known then, and no more", () => {
     id: scene.session.id,
     client: { host: "203.0.113.7", port: 50_000 },
     trusted: false,
+    via: undefined,
     local: { host: "192.0.2.25", port: 25 },
     listener: "192.0.2.25:25",
     hostname: "mx.example",

@@ -107,28 +107,71 @@ describe("implicit TLS behind a header", () => {
     }),
   );
   test(
-    "of a stranger: a header that comes before anything else is not even read",
+    "of a trusted host that takes its time: its header is a header however late it comes",
     atDoor({ listen: "tls://192.0.2.25:465" }, async (door) => {
-      for (
-        const words of [header(), proxyV2({ source: { host: HOST, port: 1 }, destination: DESTINATION })]
-      ) {
-        const wire = door.network.call(STRANGER)!;
-        wire.send(words.slice());
-        door.network.events.settle();
-        expect(wire.early).toEqual(words);
-        await door.rest();
-        wire.shake({ version: "TLSv1.3", cipher: "c", serverName: undefined });
-        await door.rest();
-        wire.reset();
-        await door.rest();
-      }
-      expect(door.told("session", "client", "via")).toEqual(Array(2).fill(`${STRANGER} undefined`));
+      const guest = await door.call();
+      await door.pass(4_000);
+      await guest.say(header());
+      await guest.shake();
+      await guest.say(EHLO);
+      expect(door.known[0]!.client.host).toBe(CLIENT);
+    }),
+  );
+  for (const way of ["say", "spell"] as const) {
+    test(
+      `of a stranger: a header in its place is not taken, and the log says so (${way})`,
+      atDoor({ listen: "tls://192.0.2.25:465", sessions: 1 }, async (door) => {
+        for (
+          const words of [header(), proxyV2({ source: { host: HOST, port: 1 }, destination: DESTINATION })]
+        ) {
+          const guest = await door.call(STRANGER);
+          expect([await guest[way](words), guest.wire.ended]).toEqual(["", "abort"]);
+          expect(guest.wire.handshake).toBeUndefined();
+        }
+        expect(door.told("session", "client")).toEqual([]);
+        expect(door.told("no handshake", "client")).toEqual([]);
+        const line =
+          `${STRANGER} tls://192.0.2.25:465 Cannot take a PROXY header from ${STRANGER}: that is an ` +
+          "untrusted address; allowed are those of the setting trusted (SALLYPORT_TRUSTED)";
+        expect(door.told("proxy header", "client", "listener", "detail")).toEqual([line, line]);
+      }),
+    );
+  }
+  test(
+    "of a stranger whose octets begin like a header and go on otherwise: they are the handshake's",
+    atDoor({ listen: "tls://192.0.2.25:465" }, async (door) => {
+      const guest = await door.call(STRANGER);
+      await guest.spell(latin1("PRO"));
+      expect(guest.wire.handshake).toBeUndefined();
+      await guest.say("OF");
+      expect(latin1Text(guest.wire.early)).toBe("PROOF");
+    }),
+  );
+  test(
+    "that comes to nothing is in the log, with the listener and the reason; a client that only leaves is not",
+    atDoor({ listen: "tls://192.0.2.25:465" }, async (door) => {
+      const broken = await door.call(STRANGER);
+      await broken.say(HELLO);
+      broken.wire.reset();
+      await door.rest();
+      await door.call(STRANGER);
+      await door.pass(60_000);
+      (await door.call(STRANGER)).wire.reset();
+      await door.rest();
+      expect(door.told("no handshake", "client", "listener", "error")).toEqual([
+        `${STRANGER} tls://192.0.2.25:465 ECONNRESET`,
+        `${STRANGER} tls://192.0.2.25:465 Cannot speak TLS with the client: no handshake within 30000 ms`,
+      ]);
     }),
   );
   test(
     "is the listener's own where no header can come",
     atDoor({ listen: "tls://192.0.2.25:465", trusted: [] }, async (door) => {
-      expect(door.network.listening[0]!.tls).toBeDefined();
+      const { tls, stray } = door.network.listening[0]!;
+      expect(tls).toBeDefined();
+      const remote = { host: HOST, port: 1 };
+      expect([stray?.(remote, latin1(HELLO)), stray?.(remote, header())]).toEqual([false, true]);
+      expect(door.told("proxy header", "client", "listener")).toEqual([`${HOST} tls://192.0.2.25:465`]);
       await door.rest();
     }),
   );

@@ -178,7 +178,15 @@ describe("where TLS is required", () => {
 });
 
 describe("a client's certificate", () => {
-  const peer = { subject: "CN=client\x07", fingerprint: "ab".repeat(32), verified: true };
+  const peer = {
+    subject: "CN=client\x07",
+    issuer: "CN=authority",
+    serial: "01",
+    fingerprint: "ab".repeat(32),
+    sha1: "cd".repeat(20),
+    verified: true,
+    pem: "",
+  };
 
   test("is told to plugins, and is in the log, made printable", async () => {
     const seen: unknown[] = [];

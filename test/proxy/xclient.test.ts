@@ -210,6 +210,7 @@ describe("from a trusted host", () => {
       client: { host: "2001:db8::1", port: 4711 },
       local: { host: "198.51.100.9", port: 587 },
       trusted: false,
+      via: "203.0.113.7",
       helo: "own.example",
       verb: "EHLO",
       user: "u+tag@ex",

@@ -117,7 +117,9 @@ export class Guest {
     return heard;
   }
 
+  /** The handshake of TLS, which begins with octets of the client's unless it has begun already. */
   async shake(): Promise<void> {
+    if (this.wire.handshake === undefined) await this.say("\x16\x03\x01");
     this.wire.shake(FACTS);
     await this.#door.rest();
   }
