@@ -90,7 +90,7 @@ describe.skipIf(missing !== undefined)(`beside a sound Postfix${missing ? ` [${m
     "a backend that accepts and says nothing costs the first ones a second, and nobody a 4yz",
     async () => {
       const { load } = await begin(await silentPeer());
-      await sleep(4000);
+      await sleep(3000);
       expectWell(12_000);
       await end("silent");
       expect(load.deferred).toEqual([]);
@@ -102,7 +102,7 @@ describe.skipIf(missing !== undefined)(`beside a sound Postfix${missing ? ` [${m
     `a backend whose host answers no SYN costs no more${deafMissing() ? ` [${deafMissing()}]` : ""}`,
     async () => {
       const { load } = await begin(await deafPeer());
-      await sleep(4000);
+      await sleep(3000);
       expectWell(12_000);
       await end("deaf");
       expect(load.deferred).toEqual([]);
@@ -128,7 +128,7 @@ describe.skipIf(missing !== undefined)(`beside a sound Postfix${missing ? ` [${m
     const sick = [await silentPeer(), await nonsensePeer()];
     if (deafMissing() === undefined) sick.push(await deafPeer());
     const { load } = await begin(...sick);
-    await sleep(6000);
+    await sleep(5000);
     expectWell(20_000);
     await end("three of four");
     for (const { heard } of load.deferred) expect(last(heard)).toMatch(/^451 4\.3\.0 /);

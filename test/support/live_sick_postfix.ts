@@ -74,7 +74,9 @@ export class SickPostfix {
     return this.#disk!.empty();
   }
 
+  /** At once; nobody needs what is in its queue any more. */
   async stop(): Promise<void> {
+    if (!this.dead) this.signal("SIGKILL");
     await this.#postfix.stop();
     await this.#disk?.unmount();
   }

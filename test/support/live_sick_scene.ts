@@ -1,4 +1,5 @@
 // One scene with sick backends: the proxy as a process, many clients, and the books at its end.
+import process from "node:process";
 import { eventually } from "./blackbox_wait.ts";
 import { serverPort } from "./live_children.ts";
 import { type LiveProxy, startLiveProxy } from "./live_proxy.ts";
@@ -41,6 +42,7 @@ export class SickScene {
     const admin = await serverPort();
     const proxy = await startLiveProxy({
       cwd,
+      runtime: process.env.SALLYPORT_SICK_RUNTIME === "Deno" ? "Deno" : "Bun",
       ...(policyFile === undefined ? {} : { policyFile }),
       backend: backends.map((port) => `127.0.0.1:${port}`).join(","),
       env: { SALLYPORT_ADMIN: `127.0.0.1:${admin}` },
