@@ -232,6 +232,24 @@ describe("a connection that is one client's", () => {
   });
 });
 
+test("who is refused on a kept connection is refused alone: the next client has another", async () => {
+  const answers: Record<string, string> = {};
+  const manner = { offers: ["XCLIENT ADDR"], offersThen: ["XCLIENT ADDR"], answers };
+  const { scene, connections } = sceneOf("tls=off", manner);
+  const heard: string[] = [];
+  for (const host of ["203.0.113.1", "203.0.113.2", "203.0.113.3"]) {
+    if (host.endsWith("2")) answers["XCLIENT"] = "550 5.7.1 not you";
+    else delete answers["XCLIENT"];
+    const client = scene.call(host);
+    await say(scene, client, `EHLO ${label(host)}.example`, ...mail(host).slice(0, 1));
+    heard.push(await say(scene, client, ...mail(host).slice(1, 2)));
+    await say(scene, client, "QUIT");
+    await scene.pass(1_000);
+  }
+  expect(heard).toEqual(["250 2.0.0 Ok\r\n", "550 5.7.1 not you\r\n", "250 2.0.0 Ok\r\n"]);
+  expect(connections.map(({ lines }) => lines.includes("QUIT"))).toEqual([true, false]);
+});
+
 describe("what is asked for by name and cannot be had defers the mail:", () => {
   test("XCLIENT, where a question in our own name has left a connection behind", async () => {
     const { scene, heard } = sceneOf("identity=xclient&tls=off", {});
@@ -310,6 +328,8 @@ describe("a verdict on the client:", () => {
       await say(scene, client, "EHLO a.example", "MAIL FROM:<a@client.example>");
       expect(await say(scene, client, "RCPT TO:<b@backend.example>")).toContain("451 4.3.0");
       expect(connections.length).toBe(2);
+      const lines = scene.log.filter(({ event }) => event === "backend not told of a client");
+      expect(lines.map(({ fields }) => fields["backend"])).toEqual(["10.0.0.1:25", "10.0.0.2:25"]);
       const told = scene.log.find(({ event }) => event === "no backend")!.fields["detail"];
       expect(told).toMatch(/^10\.0\.0\.2:25: .*(503|421)/);
     });
