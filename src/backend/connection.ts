@@ -272,7 +272,9 @@ export class Connection implements ConnectOwner {
     for (;;) {
       const event = this.#client.next();
       if (event === undefined) break;
-      if (event.kind === "fault") return this.#lose(event.fault, faultText(event), event.step);
+      if (event.kind === "fault") {
+        return this.#lose(event.fault, faultText(event, this.backend.address), event.step);
+      }
       this.#await();
       this.#answered(event.step, event.reply);
       if (this.#dead) return;
@@ -414,9 +416,10 @@ export class Connection implements ConnectOwner {
   }
 }
 
-/** What no reply was, for the log; to AUTH it may be an echo of the credentials. */
-function faultText({ step, text }: ClientEvent & { kind: "fault" }): string {
-  return step === "auth" ? "no possible reply to AUTH (its text is hidden)" : text;
+/** What no reply was, for the log; where we log in it may be a late echo of the credentials. */
+function faultText({ step, text }: ClientEvent & { kind: "fault" }, { login }: BackendAddress): string {
+  const echo = step === "auth" || (step === undefined && login !== undefined);
+  return echo ? "no reply that could be one (its text is hidden)" : text;
 }
 
 function timeFor(step: Step, times: BackendTimes): number {

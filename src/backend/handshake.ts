@@ -57,6 +57,8 @@ export class Handshake {
   /** A kept connection is introduced anew: our credentials were taken already. */
   #kept = false;
   #inTheClear: string | undefined;
+  /** XCLIENT has said whom the client authenticated as. */
+  #vouched = false;
   #credentials: Credentials | undefined;
   #extensions = NO_EXTENSIONS;
 
@@ -158,6 +160,8 @@ export class Handshake {
       }
       this.#naming = lines;
       this.#telling = lines.length > 0;
+      // Named as its own user, it is authenticated; our credentials would make it us.
+      this.#vouched = client.user !== undefined && lines.some((line) => / LOGIN=(?!\[)/.test(line));
       if (this.#kept && !this.#telling) return this.#ready();
     }
     const line = this.#naming?.shift();
@@ -177,7 +181,7 @@ export class Handshake {
 
   #authenticate(): Move {
     const { login } = this.#options.address;
-    if (login === undefined || this.#credentials !== undefined) return this.#ready();
+    if (login === undefined || this.#vouched || this.#credentials !== undefined) return this.#ready();
     if (!this.#secured && !isLocal(this.#options.address)) {
       return fault("is not reached by TLS, and a password is not sent in the clear; set tls=required");
     }

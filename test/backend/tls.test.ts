@@ -40,10 +40,15 @@ interface Manner {
   /** What it answers to STARTTLS, and whether it then does nothing at all. */
   readonly starttls?: string;
   readonly then?: "silence" | "close" | "nonsense";
+  /** What it answers to AUTH. */
+  readonly auth?: string;
 }
 
 /** A mail server with STARTTLS, and what it heard on each connection: "(TLS)" where it began. */
-async function serve(network: Network, { tls = good, implicit, starttls = "220 go\r\n", then }: Manner) {
+async function serve(
+  network: Network,
+  { tls = good, implicit, starttls = "220 go\r\n", then, auth = "235 x\r\n" }: Manner,
+) {
   const heard: string[][] = [];
   const wires: Wire[] = [];
   const accept = (wire: Wire) => {
@@ -61,7 +66,7 @@ async function serve(network: Network, { tls = good, implicit, starttls = "220 g
       if (line.startsWith("EHLO")) {
         return wire.write(latin1("250-x\r\n250-STARTTLS\r\n250-REQUIRETLS\r\n250 AUTH PLAIN\r\n"));
       }
-      if (line !== "STARTTLS") return wire.write(latin1(line.startsWith("AUTH") ? "235 x\r\n" : "250 x\r\n"));
+      if (line !== "STARTTLS") return wire.write(latin1(line.startsWith("AUTH") ? auth : "250 x\r\n"));
       wire.write(latin1(starttls));
       if (then === "close") wire.close();
       silent = then === "silence" || then === "nonsense";
@@ -305,6 +310,26 @@ function suite(network: Network): void {
     ]);
     of.end();
   });
+
+  const echoes = [
+    'AUTH PLAIN AHUAaDRuczNs"?\r\n',
+    '500 5.5.1 Command unrecognized: "AUTH PLAIN AHUAaDRuczNs"\r\n',
+    "535 5.7.8 h4ns3l is not the password\r\n",
+    "421 4.7.0 AHUAaDRuczNs\r\n",
+    "334 AHUAaDRuczNs\r\n",
+    "220 AHUAaDRuczNs\r\n",
+    "354 AHUAaDRuczNs\r\n",
+    "235-x\r\n235 x\r\n250 AHUAaDRuczNs\r\n",
+  ];
+  for (const auth of echoes) {
+    test(`what repeats our password is not told: ${JSON.stringify(auth)}`, async () => {
+      const of = await stage("login=u:h4ns3l", { auth });
+      const outcome = await of.take();
+      const told = typeof outcome === "string" ? outcome : "";
+      expect([told, ...of.log].join()).not.toMatch(/h4ns3l|AHUA|aDRu/);
+      of.end();
+    });
+  }
 }
 
 test("a backend's options are one object for as long as there is the backend, so that sessions resume", () => {
