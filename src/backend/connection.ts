@@ -376,9 +376,11 @@ export class Connection implements ConnectOwner {
 
   #ready(offered: Extensions): void {
     const extensions = this.secured ? offered : offeredUnsecured(offered);
-    this.extensions = this.backend.extensions = extensions;
+    this.extensions = extensions;
     this.handshaken = true;
     this.#told = this.#handshake.named;
+    // One client's greeting that is not taken to EHLO must not decide what all others are offered.
+    if (!this.#told || extensions.size > 0) this.backend.extensions = extensions;
     const { inTheClear } = this.#handshake;
     if (inTheClear !== undefined) this.#around.watch?.inTheClear(this.backend, inTheClear);
     this.#around.watch?.ready(this);

@@ -155,8 +155,9 @@ export class Handshake {
     const { client, address } = this.#options;
     if (this.#naming === undefined && client !== undefined && mayName(address)) {
       const lines = namingLines(client, this.#extensions);
-      if (lines.length === 0 && address.identity === "xclient") {
-        return fault("offers no XCLIENT to us, and identity is xclient");
+      if (address.identity === "xclient" && !lines.some((each) => / ADDR=/.test(each))) {
+        const what = lines.length === 0 ? "no XCLIENT to us" : "XCLIENT without ADDR";
+        return fault(`offers ${what}, and identity is xclient`);
       }
       this.#naming = lines;
       this.#telling = lines.length > 0;

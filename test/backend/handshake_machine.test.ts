@@ -213,6 +213,11 @@ cases("XCLIENT:", {
     backend: "?tls=off&identity=xclient",
     script: `${GREETED}\n< 250 x\n= fault offers no XCLIENT to us, and identity is xclient$`,
   },
+  "asked for by name, and offered without what matters": {
+    backend: "?tls=off&identity=xclient",
+    script:
+      `${GREETED}\n< 250 x|XCLIENT NAME LOGIN\n= fault offers XCLIENT without ADDR, and identity is xclient$`,
+  },
   "asked for by name, and HELO only": {
     backend: "?tls=off&identity=xclient",
     script: `${GREETED}\n< 500 x\n> HELO mx.example\n< 250 x\n= fault offers no XCLIENT`,

@@ -232,6 +232,14 @@ describe("a connection that is one client's", () => {
   });
 });
 
+test("a greeting that the backend does not take to EHLO takes nothing from other clients", async () => {
+  const answers = { "EHLO odd": "501 5.5.2 odd" };
+  const { scene } = sceneOf("identity=proxy-v2&tls=off", { proxied: true, offers: ["8BITMIME"], answers });
+  const odd = scene.call("203.0.113.1");
+  expect(await say(scene, odd, "EHLO odd", ...mail("203.0.113.1"))).toContain("250 2.0.0 taken");
+  expect(await say(scene, scene.call("203.0.113.2"), "EHLO even")).toContain("8BITMIME");
+});
+
 test("who is refused on a kept connection is refused alone: the next client has another", async () => {
   const answers: Record<string, string> = {};
   const manner = { offers: ["XCLIENT ADDR"], offersThen: ["XCLIENT ADDR"], answers };

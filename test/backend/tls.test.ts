@@ -11,6 +11,8 @@ import { Pool } from "../../src/backend/pool.ts";
 import type { Network, TlsService, Wire } from "../../src/net/wire.ts";
 import { completeBackend } from "../../src/policy/backend_address.ts";
 import { DEFAULTS } from "../../src/policy/settings.ts";
+import type { Identity } from "../../src/backend/identity.ts";
+import { ProxyReader } from "../../src/net/proxy_protocol.ts";
 import { latin1, latin1Text } from "../../src/smtp/reply.ts";
 import { makeIdentity } from "../support/certificate.ts";
 import { networks } from "../net/support.ts";
@@ -297,6 +299,58 @@ function suite(network: Network): void {
     expect(of.heard.map((lines) => lines.includes("STARTTLS"))).toEqual([true, false]);
     of.end();
   });
+
+  for (const version of [1, 2] as const) {
+    test(`a PROXY header of version ${version} goes before TLS, and both arrive`, async () => {
+      const told: string[] = [];
+      const listener = await network.listen({
+        endpoint: { host: "127.0.0.1", port: 0 },
+        accept(wire) {
+          const reader = new ProxyReader();
+          const own = { drain() {}, end: () => wire.close(), close() {} };
+          const talking = {
+            ...own,
+            data(bytes: Uint8Array) {
+              told.push(latin1Text(bytes).trim());
+              wire.write(latin1("250 x\r\n"));
+            },
+          };
+          const data = (bytes: Uint8Array) => {
+            const read = reader.push(bytes);
+            if (read === undefined || "fault" in read || read.header.command !== "proxy") return;
+            told.push(read.header.source.host);
+            wire.owner = talking;
+            wire.secure(good, () => void wire.write(latin1("220 x\r\n")), read.rest);
+          };
+          return { ...own, data };
+        },
+      });
+      const address = completeBackend(
+        `smtps://127.0.0.1:${listener.address.port}?identity=proxy-v${version}&ca=ca.pem&serverName=mx.example`,
+      );
+      const client: Identity = {
+        remote: { host: "203.0.113.7", port: 50_000 },
+        local: { host: "192.0.2.25", port: 25 },
+        unknown: false,
+        name: null,
+        helo: "helo.example",
+        verb: "EHLO",
+        user: undefined,
+        tls: undefined,
+      };
+      const pool = new Pool(
+        [address],
+        { network, hostname: "proxy.example", times: DEFAULTS.times, tls: backendTls(FILES), now: Date.now },
+        { reuse: DEFAULTS.reuse, balance: "round-robin", health: DEFAULTS.health },
+      );
+      const connection = await new Promise<Connection>((taken, fail) =>
+        pool.take({ taken, denied: fail, unavailable: fail }, new Set(), true, client)
+      );
+      expect([connection.secured, ...told]).toEqual([true, "203.0.113.7", "EHLO helo.example"]);
+      connection.abort();
+      listener.close();
+    });
+  }
 
   test("a password is said under TLS only", async () => {
     const of = await stage("tls=required&ca=ca.pem&serverName=mx.example&login=u:p");
