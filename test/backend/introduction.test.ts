@@ -220,6 +220,19 @@ describe("a connection that is one client's", () => {
     }
   });
 
+  for (const [name, [option, manner]] of Object.entries(MANNERS)) {
+    test(`is not that of the next client whom a trusted host names in the same session (${name})`, async () => {
+      const { scene, heard } = sceneOf(option, manner, { trusted: ["203.0.113.8/31"] });
+      const front = scene.call("203.0.113.9");
+      for (const host of ["203.0.113.9", "203.0.113.8", "203.0.113.7"]) {
+        if (host !== "203.0.113.9") await say(scene, front, "EHLO front.example", `XCLIENT ADDR=${host}`);
+        expect(await say(scene, front, "EHLO front.example", ...mail(host))).toContain("250 2.0.0 taken");
+      }
+      const mails = heard.filter(([, line]) => line.startsWith("MAIL"));
+      expect(mails.map(([client]) => client)).toEqual(["203.0.113.9", "203.0.113.8", "203.0.113.7"]);
+    });
+  }
+
   test("two clients without an address are not one", async () => {
     const trusted = { trusted: ["203.0.113.9"] };
     const { scene, connections } = sceneOf("tls=off", { offers: ["XCLIENT ADDR"] }, trusted);

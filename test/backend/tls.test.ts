@@ -3,6 +3,11 @@
  * waits; what is opportunistic is done without for ten minutes, and the log says so.
  */
 import { createHash, X509Certificate } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import tls from "node:tls";
 import { describe, expect, test } from "bun:test";
 import type { Taker } from "../../src/backend/attempt.ts";
 import { backendTls } from "../../src/backend/backend_tls.ts";
@@ -15,7 +20,7 @@ import type { Identity } from "../../src/backend/identity.ts";
 import { ProxyReader } from "../../src/net/proxy_protocol.ts";
 import { latin1, latin1Text } from "../../src/smtp/reply.ts";
 import { makeIdentity } from "../support/certificate.ts";
-import { networks } from "../net/support.ts";
+import { networks, onBun } from "../net/support.ts";
 
 const DAY = 86_400_000;
 const authority = makeIdentity({ names: ["Test CA"], authority: true });
@@ -351,6 +356,69 @@ function suite(network: Network): void {
       listener.close();
     });
   }
+
+  test("LMTP on a unix socket: no TLS is asked for on this machine, and LHLO is said", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sallyport-unix-"));
+    const path = join(folder, "lmtp");
+    const heard: string[] = [];
+    const listener = await network.listen({
+      endpoint: { path },
+      accept(wire) {
+        wire.write(latin1("220 x\r\n"));
+        return {
+          data(bytes) {
+            heard.push(latin1Text(bytes).trim());
+            wire.write(latin1("250-x\r\n250 STARTTLS\r\n"));
+          },
+          drain() {},
+          end: () => wire.close(),
+          close() {},
+        };
+      },
+    });
+    const pool = new Pool(
+      [completeBackend(`lmtp://unix:${path}`)],
+      { network, hostname: "proxy.example", times: DEFAULTS.times, tls: backendTls(FILES), now: Date.now },
+      { reuse: DEFAULTS.reuse, balance: "round-robin", health: DEFAULTS.health },
+    );
+    const connection = await new Promise<Connection>((taken, fail) =>
+      pool.take({ taken, denied: fail, unavailable: fail }, new Set(), true)
+    );
+    expect([heard, connection.extensions.get("LIMITS")]).toEqual([["LHLO proxy.example"], "RCPTMAX=1"]);
+    connection.abort();
+    listener.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  // Deno's sessions are not to be had (test/net/tls_client).
+  test.skipIf(!onBun)("the next connection resumes the session, and is verified all the same", async () => {
+    const resumed: boolean[] = [];
+    const server = tls.createServer(good, (socket) => {
+      resumed.push(socket.isSessionReused());
+      socket.on("error", () => {});
+      socket.write("220 x\r\n");
+      socket.on(
+        "data",
+        (bytes) => String(bytes).startsWith("EHLO") && socket.write("250-x\r\n250 REQUIRETLS\r\n"),
+      );
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const { port } = server.address() as AddressInfo;
+    const pool = new Pool(
+      [completeBackend(`smtps://127.0.0.1:${port}?ca=ca.pem&serverName=mx.example`)],
+      { network, hostname: "proxy.example", times: DEFAULTS.times, tls: backendTls(FILES), now: Date.now },
+      { reuse: DEFAULTS.reuse, balance: "round-robin", health: DEFAULTS.health },
+    );
+    for (let i = 0; i < 3; i++) {
+      const connection = await new Promise<Connection>((taken, fail) =>
+        pool.take({ taken, denied: fail, unavailable: fail }, new Set(), true)
+      );
+      expect([connection.secured, connection.extensions.has("REQUIRETLS")]).toEqual([true, true]);
+      connection.abort();
+    }
+    server.close();
+    expect(resumed).toEqual([false, true, true]);
+  });
 
   test("a password is said under TLS only", async () => {
     const of = await stage("tls=required&ca=ca.pem&serverName=mx.example&login=u:p");
