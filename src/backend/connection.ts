@@ -12,7 +12,7 @@ import { join } from "../smtp/octets.ts";
 import { latin1, severity } from "../smtp/reply.ts";
 import { tlsMode } from "../policy/backend_security.ts";
 import { Handshake, isProxied, mayName, type Move, mustTell } from "./handshake.ts";
-import { type Identity, identityKey, proxyHeader, takesAddresses } from "./identity.ts";
+import { type Identity, identityKey, proxyHeader, takesNames } from "./identity.ts";
 
 /** Why a connection ended other than by our own wish. */
 export interface Loss {
@@ -154,9 +154,7 @@ export class Connection implements ConnectOwner {
 
   /** It can be made to speak for another client: the backend offers XCLIENT even now. */
   get #canName(): boolean {
-    const { address } = this.backend;
-    if (!mayName(address) || !this.extensions.has("XCLIENT")) return false;
-    return address.identity === "xclient" || takesAddresses(this.extensions);
+    return mayName(this.backend.address) && takesNames(this.extensions);
   }
 
   /** Makes it speak for another client; the holder is told `ready` as after the dial. */
@@ -274,7 +272,9 @@ export class Connection implements ConnectOwner {
     for (;;) {
       const event = this.#client.next();
       if (event === undefined) break;
-      if (event.kind === "fault") return this.#lose(event.fault, faultText(event), event.step);
+      if (event.kind === "fault") {
+        return this.#lose(event.fault, faultText(event, this.backend.address), event.step);
+      }
       this.#await();
       this.#answered(event.step, event.reply);
       if (this.#dead) return;
@@ -378,9 +378,11 @@ export class Connection implements ConnectOwner {
 
   #ready(offered: Extensions): void {
     const extensions = this.secured ? offered : offeredUnsecured(offered);
-    this.extensions = this.backend.extensions = extensions;
+    this.extensions = extensions;
     this.handshaken = true;
     this.#told = this.#handshake.named;
+    // One client's greeting that is not taken to EHLO must not decide what all others are offered.
+    if (!this.#told || extensions.size > 0) this.backend.extensions = extensions;
     const { inTheClear } = this.#handshake;
     if (inTheClear !== undefined) this.#around.watch?.inTheClear(this.backend, inTheClear);
     this.#around.watch?.ready(this);
@@ -418,9 +420,10 @@ export class Connection implements ConnectOwner {
   }
 }
 
-/** What no reply was, for the log; to AUTH it may be an echo of the credentials. */
-function faultText({ step, text }: ClientEvent & { kind: "fault" }): string {
-  return step === "auth" ? "no possible reply to AUTH (its text is hidden)" : text;
+/** What no reply was, for the log; where we log in it may be a late echo of the credentials. */
+function faultText({ step, text }: ClientEvent & { kind: "fault" }, { login }: BackendAddress): string {
+  const echo = step === "auth" || (step === undefined && login !== undefined);
+  return echo ? "no reply that could be one (its text is hidden)" : text;
 }
 
 function timeFor(step: Step, times: BackendTimes): number {

@@ -13,7 +13,7 @@ import { isGreeting } from "../smtp/client_facts.ts";
 import { type Extensions, NO_EXTENSIONS, readExtensions } from "../smtp/extensions.ts";
 import { type Reply, severity, textOf } from "../smtp/reply.ts";
 import { Credentials } from "./credentials.ts";
-import { type Identity, namingLines, takesAddresses } from "./identity.ts";
+import { type Identity, namingLines, takesAddresses, takesNames } from "./identity.ts";
 
 /** What is to be done next. */
 export type Move =
@@ -57,6 +57,8 @@ export class Handshake {
   /** A kept connection is introduced anew: our credentials were taken already. */
   #kept = false;
   #inTheClear: string | undefined;
+  /** XCLIENT has said whom the client authenticated as. */
+  #vouched = false;
   #credentials: Credentials | undefined;
   #extensions = NO_EXTENSIONS;
 
@@ -152,13 +154,15 @@ export class Handshake {
   #introduce(): Move {
     const { client, address } = this.#options;
     if (this.#naming === undefined && client !== undefined && mayName(address)) {
-      const worthIt = address.identity === "xclient" || takesAddresses(this.#extensions);
-      const lines = worthIt ? namingLines(client, this.#extensions) : [];
-      if (lines.length === 0 && address.identity === "xclient") {
-        return fault("offers no XCLIENT to us, and identity is xclient");
+      if (address.identity === "xclient" && !takesAddresses(this.#extensions)) {
+        const what = this.#extensions.has("XCLIENT") ? "XCLIENT without ADDR" : "no XCLIENT to us";
+        return fault(`offers ${what}, and identity is xclient`);
       }
+      const lines = takesNames(this.#extensions) ? namingLines(client, this.#extensions) : [];
       this.#naming = lines;
       this.#telling = lines.length > 0;
+      // Named as its own user, it is authenticated; our credentials would make it us.
+      this.#vouched = client.user !== undefined && lines.some((line) => / LOGIN=(?!\[)/.test(line));
       if (this.#kept && !this.#telling) return this.#ready();
     }
     const line = this.#naming?.shift();
@@ -178,7 +182,7 @@ export class Handshake {
 
   #authenticate(): Move {
     const { login } = this.#options.address;
-    if (login === undefined || this.#credentials !== undefined) return this.#ready();
+    if (login === undefined || this.#vouched || this.#credentials !== undefined) return this.#ready();
     if (!this.#secured && !isLocal(this.#options.address)) {
       return fault("is not reached by TLS, and a password is not sent in the clear; set tls=required");
     }

@@ -9,6 +9,8 @@ import type { CountDial, Tell } from "./told.ts";
 
 /** How soon a backend of unknown abilities may be looked at again because somebody wants to know them. */
 const ASK_AGAIN = 1_000;
+/** Clients that cannot be introduced to a backend are told of so often; others may take their mail, and nobody would know. */
+const TOLD_AGAIN = 600_000;
 /** Two looks are apart by the interval, less up to this part: many proxies must not look at the same time. */
 const JITTER = 0.25;
 /** Looks that ran out of time have more of it, up to so many doublings: slow is not dead. */
@@ -25,6 +27,8 @@ interface Watched {
   timeouts: number;
   /** Until when it was said that it is spoken to in the clear. */
   clearUntil: number;
+  /** When it was last said that a client could not be introduced. */
+  strangerAt: number;
   waiting: (() => void)[];
   /** A look has been taken since the circuit opened. */
   tried: boolean;
@@ -69,6 +73,7 @@ export class Health implements Watch {
       lookedAt: -Infinity,
       timeouts: 0,
       clearUntil: -Infinity,
+      strangerAt: -Infinity,
       waiting: [],
       tried: false,
     });
@@ -154,7 +159,7 @@ export class Health implements Watch {
     if (handshaken && !isFault(loss)) return;
     if (loss.again || loss.verdict !== undefined) return;
     // The client may be the reason, or the backend: a look, which tells of no client, will know.
-    if (loss.personal) return this.question(backend);
+    if (loss.personal) return this.#notIntroduced(connection, loss);
     const now = this.#around.now();
     const record = this.#records.get(backend);
     if (record !== undefined) record.due = Math.min(record.due, now + this.#options.settings.pause);
@@ -185,6 +190,17 @@ export class Health implements Watch {
       reason,
       seconds: PLAIN_FOR / 1000,
     });
+  }
+
+  #notIntroduced({ backend, renamed }: Connection, { detail }: Loss): void {
+    this.question(backend);
+    const now = this.#around.now();
+    const record = this.#records.get(backend);
+    // One that was kept may just have been closed.
+    if (renamed || record === undefined || now - record.strangerAt < TOLD_AGAIN) return;
+    record.strangerAt = now;
+    const reason = detail.replace(`${backend.name}: `, "");
+    this.#options.tell("warn", "backend not told of a client", { backend: backend.name, reason });
   }
 
   // ---- looks ----

@@ -86,6 +86,11 @@ export function takesAddresses(offered: Extensions): boolean {
   return attributesOf("XCLIENT", offered).has("ADDR");
 }
 
+/** Whether XCLIENT can say there anything that matters. */
+export function takesNames(offered: Extensions): boolean {
+  return takesAddresses(offered) || attributesOf("XCLIENT", offered).has("LOGIN");
+}
+
 /** The commands that tell a backend's log of a client; once a transaction. */
 export function forwardLines(client: Identity, ident: string, offered: Extensions): string[] {
   const attributes = attributesOf("XFORWARD", offered);

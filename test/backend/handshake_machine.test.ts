@@ -23,7 +23,11 @@ const CLIENT: Identity = {
 const XCLIENT = "XCLIENT NAME ADDR PORT PROTO HELO";
 const NAMED = "XCLIENT NAME=client.example PROTO=ESMTP HELO=helo.example PORT=50000 ADDR=203.0.113.7";
 
+const USER: Identity = { ...CLIENT, user: "me@live.example" };
+
 interface Case {
+  /** The client has authenticated. */
+  readonly user?: boolean;
   /** The backend; `10.0.0.1:25` with these options behind it, or an address. */
   readonly backend: string;
   /** Whether it speaks for a client; it does where nothing is said. */
@@ -35,9 +39,9 @@ interface Case {
 }
 
 /** Plays a script, and fails at the first move that is another. */
-function play({ backend, ourselves, plain = false, script }: Case): void {
+function play({ backend, user, ourselves, plain = false, script }: Case): void {
   const address = completeBackend(backend.startsWith("?") ? `10.0.0.1:25${backend}` : backend);
-  const client = ourselves ? undefined : CLIENT;
+  const client = ourselves ? undefined : user ? USER : CLIENT;
   const handshake = new Handshake({ address, hostname: "mx.example", client, plain });
   let move: Move = handshake.begin();
   let step: Step = "greeting";
@@ -209,6 +213,11 @@ cases("XCLIENT:", {
     backend: "?tls=off&identity=xclient",
     script: `${GREETED}\n< 250 x\n= fault offers no XCLIENT to us, and identity is xclient$`,
   },
+  "asked for by name, and offered without what matters": {
+    backend: "?tls=off&identity=xclient",
+    script:
+      `${GREETED}\n< 250 x|XCLIENT NAME LOGIN\n= fault offers XCLIENT without ADDR, and identity is xclient$`,
+  },
   "asked for by name, and HELO only": {
     backend: "?tls=off&identity=xclient",
     script: `${GREETED}\n< 500 x\n> HELO mx.example\n< 250 x\n= fault offers no XCLIENT`,
@@ -223,6 +232,23 @@ cases("XCLIENT:", {
     script:
       `${GREETED}\n< 250 x|STARTTLS\n> STARTTLS\n< 220 x\n(TLS)\n> EHLO mx.example\n< 250 x|${XCLIENT}|AUTH PLAIN
       > ${NAMED}\n< 220 x\n> EHLO helo.example\n< 250 x|AUTH PLAIN\n> AUTH PLAIN AHUAcA==\n< 235 ok\n= ready AUTH PLAIN$`,
+  },
+  "a user who is named by it is not made ourselves by AUTH": {
+    backend: "127.0.0.1:25?login=u:p",
+    user: true,
+    script: `${GREETED}\n< 250 x|XCLIENT LOGIN|AUTH PLAIN\n> XCLIENT LOGIN=me@live.example\n< 220 x
+      > EHLO helo.example\n< 250 x|AUTH PLAIN\n= ready AUTH PLAIN$`,
+  },
+  "where it has no LOGIN, our credentials are what there is": {
+    backend: "127.0.0.1:25?login=u:p",
+    user: true,
+    script: `${GREETED}\n< 250 x|XCLIENT ADDR|AUTH PLAIN\n> XCLIENT ADDR=203.0.113.7\n< 220 x
+      > EHLO helo.example\n< 250 x|AUTH PLAIN\n> AUTH PLAIN AHUAcA==\n< 235 x\n= ready`,
+  },
+  "and where nobody has authenticated": {
+    backend: "127.0.0.1:25?login=u:p",
+    script: `${GREETED}\n< 250 x|XCLIENT LOGIN|AUTH PLAIN\n> XCLIENT LOGIN=[UNAVAILABLE]\n< 220 x
+      > EHLO helo.example\n< 250 x|AUTH PLAIN\n> AUTH PLAIN AHUAcA==\n< 235 x\n= ready`,
   },
   "is offered again after it: it is said once": {
     backend: "?tls=off",

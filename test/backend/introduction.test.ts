@@ -220,6 +220,19 @@ describe("a connection that is one client's", () => {
     }
   });
 
+  for (const [name, [option, manner]] of Object.entries(MANNERS)) {
+    test(`is not that of the next client whom a trusted host names in the same session (${name})`, async () => {
+      const { scene, heard } = sceneOf(option, manner, { trusted: ["203.0.113.8/31"] });
+      const front = scene.call("203.0.113.9");
+      for (const host of ["203.0.113.9", "203.0.113.8", "203.0.113.7"]) {
+        if (host !== "203.0.113.9") await say(scene, front, "EHLO front.example", `XCLIENT ADDR=${host}`);
+        expect(await say(scene, front, "EHLO front.example", ...mail(host))).toContain("250 2.0.0 taken");
+      }
+      const mails = heard.filter(([, line]) => line.startsWith("MAIL"));
+      expect(mails.map(([client]) => client)).toEqual(["203.0.113.9", "203.0.113.8", "203.0.113.7"]);
+    });
+  }
+
   test("two clients without an address are not one", async () => {
     const trusted = { trusted: ["203.0.113.9"] };
     const { scene, connections } = sceneOf("tls=off", { offers: ["XCLIENT ADDR"] }, trusted);
@@ -230,6 +243,32 @@ describe("a connection that is one client's", () => {
     }
     expect(connections.length).toBe(2);
   });
+});
+
+test("a greeting that the backend does not take to EHLO takes nothing from other clients", async () => {
+  const answers = { "EHLO odd": "501 5.5.2 odd" };
+  const { scene } = sceneOf("identity=proxy-v2&tls=off", { proxied: true, offers: ["8BITMIME"], answers });
+  const odd = scene.call("203.0.113.1");
+  expect(await say(scene, odd, "EHLO odd", ...mail("203.0.113.1"))).toContain("250 2.0.0 taken");
+  expect(await say(scene, scene.call("203.0.113.2"), "EHLO even")).toContain("8BITMIME");
+});
+
+test("who is refused on a kept connection is refused alone: the next client has another", async () => {
+  const answers: Record<string, string> = {};
+  const manner = { offers: ["XCLIENT ADDR"], offersThen: ["XCLIENT ADDR"], answers };
+  const { scene, connections } = sceneOf("tls=off", manner);
+  const heard: string[] = [];
+  for (const host of ["203.0.113.1", "203.0.113.2", "203.0.113.3"]) {
+    if (host.endsWith("2")) answers["XCLIENT"] = "550 5.7.1 not you";
+    else delete answers["XCLIENT"];
+    const client = scene.call(host);
+    await say(scene, client, `EHLO ${label(host)}.example`, ...mail(host).slice(0, 1));
+    heard.push(await say(scene, client, ...mail(host).slice(1, 2)));
+    await say(scene, client, "QUIT");
+    await scene.pass(1_000);
+  }
+  expect(heard).toEqual(["250 2.0.0 Ok\r\n", "550 5.7.1 not you\r\n", "250 2.0.0 Ok\r\n"]);
+  expect(connections.map(({ lines }) => lines.includes("QUIT"))).toEqual([true, false]);
 });
 
 describe("what is asked for by name and cannot be had defers the mail:", () => {
@@ -310,6 +349,8 @@ describe("a verdict on the client:", () => {
       await say(scene, client, "EHLO a.example", "MAIL FROM:<a@client.example>");
       expect(await say(scene, client, "RCPT TO:<b@backend.example>")).toContain("451 4.3.0");
       expect(connections.length).toBe(2);
+      const lines = scene.log.filter(({ event }) => event === "backend not told of a client");
+      expect(lines.map(({ fields }) => fields["backend"])).toEqual(["10.0.0.1:25", "10.0.0.2:25"]);
       const told = scene.log.find(({ event }) => event === "no backend")!.fields["detail"];
       expect(told).toMatch(/^10\.0\.0\.2:25: .*(503|421)/);
     });

@@ -3,6 +3,11 @@
  * waits; what is opportunistic is done without for ten minutes, and the log says so.
  */
 import { createHash, X509Certificate } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import tls from "node:tls";
 import { describe, expect, test } from "bun:test";
 import type { Taker } from "../../src/backend/attempt.ts";
 import { backendTls } from "../../src/backend/backend_tls.ts";
@@ -11,9 +16,11 @@ import { Pool } from "../../src/backend/pool.ts";
 import type { Network, TlsService, Wire } from "../../src/net/wire.ts";
 import { completeBackend } from "../../src/policy/backend_address.ts";
 import { DEFAULTS } from "../../src/policy/settings.ts";
+import type { Identity } from "../../src/backend/identity.ts";
+import { ProxyReader } from "../../src/net/proxy_protocol.ts";
 import { latin1, latin1Text } from "../../src/smtp/reply.ts";
 import { makeIdentity } from "../support/certificate.ts";
-import { networks } from "../net/support.ts";
+import { networks, onBun } from "../net/support.ts";
 
 const DAY = 86_400_000;
 const authority = makeIdentity({ names: ["Test CA"], authority: true });
@@ -40,10 +47,15 @@ interface Manner {
   /** What it answers to STARTTLS, and whether it then does nothing at all. */
   readonly starttls?: string;
   readonly then?: "silence" | "close" | "nonsense";
+  /** What it answers to AUTH. */
+  readonly auth?: string;
 }
 
 /** A mail server with STARTTLS, and what it heard on each connection: "(TLS)" where it began. */
-async function serve(network: Network, { tls = good, implicit, starttls = "220 go\r\n", then }: Manner) {
+async function serve(
+  network: Network,
+  { tls = good, implicit, starttls = "220 go\r\n", then, auth = "235 x\r\n" }: Manner,
+) {
   const heard: string[][] = [];
   const wires: Wire[] = [];
   const accept = (wire: Wire) => {
@@ -61,7 +73,7 @@ async function serve(network: Network, { tls = good, implicit, starttls = "220 g
       if (line.startsWith("EHLO")) {
         return wire.write(latin1("250-x\r\n250-STARTTLS\r\n250-REQUIRETLS\r\n250 AUTH PLAIN\r\n"));
       }
-      if (line !== "STARTTLS") return wire.write(latin1(line.startsWith("AUTH") ? "235 x\r\n" : "250 x\r\n"));
+      if (line !== "STARTTLS") return wire.write(latin1(line.startsWith("AUTH") ? auth : "250 x\r\n"));
       wire.write(latin1(starttls));
       if (then === "close") wire.close();
       silent = then === "silence" || then === "nonsense";
@@ -293,6 +305,121 @@ function suite(network: Network): void {
     of.end();
   });
 
+  for (const version of [1, 2] as const) {
+    test(`a PROXY header of version ${version} goes before TLS, and both arrive`, async () => {
+      const told: string[] = [];
+      const listener = await network.listen({
+        endpoint: { host: "127.0.0.1", port: 0 },
+        accept(wire) {
+          const reader = new ProxyReader();
+          const own = { drain() {}, end: () => wire.close(), close() {} };
+          const talking = {
+            ...own,
+            data(bytes: Uint8Array) {
+              told.push(latin1Text(bytes).trim());
+              wire.write(latin1("250 x\r\n"));
+            },
+          };
+          const data = (bytes: Uint8Array) => {
+            const read = reader.push(bytes);
+            if (read === undefined || "fault" in read || read.header.command !== "proxy") return;
+            told.push(read.header.source.host);
+            wire.owner = talking;
+            wire.secure(good, () => void wire.write(latin1("220 x\r\n")), read.rest);
+          };
+          return { ...own, data };
+        },
+      });
+      const address = completeBackend(
+        `smtps://127.0.0.1:${listener.address.port}?identity=proxy-v${version}&ca=ca.pem&serverName=mx.example`,
+      );
+      const client: Identity = {
+        remote: { host: "203.0.113.7", port: 50_000 },
+        local: { host: "192.0.2.25", port: 25 },
+        unknown: false,
+        name: null,
+        helo: "helo.example",
+        verb: "EHLO",
+        user: undefined,
+        tls: undefined,
+      };
+      const pool = new Pool(
+        [address],
+        { network, hostname: "proxy.example", times: DEFAULTS.times, tls: backendTls(FILES), now: Date.now },
+        { reuse: DEFAULTS.reuse, balance: "round-robin", health: DEFAULTS.health },
+      );
+      const connection = await new Promise<Connection>((taken, fail) =>
+        pool.take({ taken, denied: fail, unavailable: fail }, new Set(), true, client)
+      );
+      expect([connection.secured, ...told]).toEqual([true, "203.0.113.7", "EHLO helo.example"]);
+      connection.abort();
+      listener.close();
+    });
+  }
+
+  test("LMTP on a unix socket: no TLS is asked for on this machine, and LHLO is said", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sallyport-unix-"));
+    const path = join(folder, "lmtp");
+    const heard: string[] = [];
+    const listener = await network.listen({
+      endpoint: { path },
+      accept(wire) {
+        wire.write(latin1("220 x\r\n"));
+        return {
+          data(bytes) {
+            heard.push(latin1Text(bytes).trim());
+            wire.write(latin1("250-x\r\n250 STARTTLS\r\n"));
+          },
+          drain() {},
+          end: () => wire.close(),
+          close() {},
+        };
+      },
+    });
+    const pool = new Pool(
+      [completeBackend(`lmtp://unix:${path}`)],
+      { network, hostname: "proxy.example", times: DEFAULTS.times, tls: backendTls(FILES), now: Date.now },
+      { reuse: DEFAULTS.reuse, balance: "round-robin", health: DEFAULTS.health },
+    );
+    const connection = await new Promise<Connection>((taken, fail) =>
+      pool.take({ taken, denied: fail, unavailable: fail }, new Set(), true)
+    );
+    expect([heard, connection.extensions.get("LIMITS")]).toEqual([["LHLO proxy.example"], "RCPTMAX=1"]);
+    connection.abort();
+    listener.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  // Deno's sessions are not to be had (test/net/tls_client).
+  test.skipIf(!onBun)("the next connection resumes the session, and is verified all the same", async () => {
+    const resumed: boolean[] = [];
+    const server = tls.createServer(good, (socket) => {
+      resumed.push(socket.isSessionReused());
+      socket.on("error", () => {});
+      socket.write("220 x\r\n");
+      socket.on(
+        "data",
+        (bytes) => String(bytes).startsWith("EHLO") && socket.write("250-x\r\n250 REQUIRETLS\r\n"),
+      );
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const { port } = server.address() as AddressInfo;
+    const pool = new Pool(
+      [completeBackend(`smtps://127.0.0.1:${port}?ca=ca.pem&serverName=mx.example`)],
+      { network, hostname: "proxy.example", times: DEFAULTS.times, tls: backendTls(FILES), now: Date.now },
+      { reuse: DEFAULTS.reuse, balance: "round-robin", health: DEFAULTS.health },
+    );
+    for (let i = 0; i < 3; i++) {
+      const connection = await new Promise<Connection>((taken, fail) =>
+        pool.take({ taken, denied: fail, unavailable: fail }, new Set(), true)
+      );
+      expect([connection.secured, connection.extensions.has("REQUIRETLS")]).toEqual([true, true]);
+      connection.abort();
+    }
+    server.close();
+    expect(resumed).toEqual([false, true, true]);
+  });
+
   test("a password is said under TLS only", async () => {
     const of = await stage("tls=required&ca=ca.pem&serverName=mx.example&login=u:p");
     await taken(of);
@@ -305,6 +432,26 @@ function suite(network: Network): void {
     ]);
     of.end();
   });
+
+  const echoes = [
+    'AUTH PLAIN AHUAaDRuczNs"?\r\n',
+    '500 5.5.1 Command unrecognized: "AUTH PLAIN AHUAaDRuczNs"\r\n',
+    "535 5.7.8 h4ns3l is not the password\r\n",
+    "421 4.7.0 AHUAaDRuczNs\r\n",
+    "334 AHUAaDRuczNs\r\n",
+    "220 AHUAaDRuczNs\r\n",
+    "354 AHUAaDRuczNs\r\n",
+    "235-x\r\n235 x\r\n250 AHUAaDRuczNs\r\n",
+  ];
+  for (const auth of echoes) {
+    test(`what repeats our password is not told: ${JSON.stringify(auth)}`, async () => {
+      const of = await stage("login=u:h4ns3l", { auth });
+      const outcome = await of.take();
+      const told = typeof outcome === "string" ? outcome : "";
+      expect([told, ...of.log].join()).not.toMatch(/h4ns3l|AHUA|aDRu/);
+      of.end();
+    });
+  }
 }
 
 test("a backend's options are one object for as long as there is the backend, so that sessions resume", () => {
