@@ -10,7 +10,7 @@ import { askTls, serveTls, tlsFacts } from "./bun_tls.ts";
 import { nobody, OrderedWire } from "./ordered.ts";
 import { copyOf, giveBack } from "./spare.ts";
 import { ClientTls } from "./tls_client.ts";
-import { isNameError } from "./tls_peer.ts";
+import { isCertificateError } from "./tls_peer.ts";
 import { type ServerTls, serverTls } from "./tls_server.ts";
 import type {
   Address,
@@ -236,7 +236,9 @@ export class BunWire extends OrderedWire {
   shook(success: boolean, error: Error | null): void {
     const done = this.#shaking;
     if (done === undefined || this.over) return;
-    if (!success && !(this.#client !== undefined && isNameError(error))) {
+    // With a wrong name Bun says that the handshake failed, whether it was to look or not; what it tells of is then the
+    // chain, if that is wrong too. It does not close such a socket: all of it is for the judge.
+    if (!success && !(this.#client !== undefined && isCertificateError(error))) {
       this.#fault = this.#inWords(error ?? codedError("EPROTO", "Cannot agree on TLS"));
       return;
     }
