@@ -13,7 +13,8 @@ export async function doctor(target: string, given: Given): Promise<void> {
   // Loaded here: a proxy that serves does not carry it.
   const { examine, exitCodeOf } = await import("../doctor/examination.ts");
   const { CannotExamine } = await import("../doctor/meeting.ts");
-  const { nodeDial } = await import("../doctor/node_stream.ts");
+  const { wireDial } = await import("../doctor/wire_stream.ts");
+  const { network } = await import("../net/mod.ts");
   const { reportJson, reportLines } = await import("../doctor/report.ts");
   const { SERVERS } = await import("../doctor/software.ts");
   const { deliveries, orderOf } = await import("./doctor_order.ts");
@@ -22,7 +23,7 @@ export async function doctor(target: string, given: Given): Promise<void> {
   const { options, servers, json } = ordered;
   for (const line of deliveries(options)) process.stderr.write(`sallyport: ${line}\n`);
   try {
-    const diagnosis = await examine(options, nodeDial);
+    const diagnosis = await examine(options, wireDial(await network()));
     const shown = servers ?? (diagnosis.server === undefined ? SERVERS : [diagnosis.server]);
     const text = json ? reportJson(diagnosis, shown) : reportLines(diagnosis, shown, styleOf()).join("\n");
     await written(`${text}\n`);

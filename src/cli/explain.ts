@@ -6,7 +6,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import process from "node:process";
-import { BACKEND_DEFAULTS } from "../policy/backend_address.ts";
 import type { Asked } from "../policy/engine.ts";
 import { Metrics } from "../policy/metrics.ts";
 import { SettingsError } from "../policy/policy.ts";
@@ -24,6 +23,7 @@ import type { Command } from "./command.ts";
 import { loadPolicy } from "./load.ts";
 import { lookingStore } from "./looking_store.ts";
 import { MadeUpSession } from "./made_up_session.ts";
+import { listenerFor, lookingAway, madeUp, trustedLines } from "./made_up_settings.ts";
 
 /** What the session is like. */
 export interface ExplainOptions {
@@ -54,8 +54,10 @@ export async function explain(path: string, options: ExplainOptions): Promise<vo
     QUIET,
     new Metrics(),
   );
-  const session = new MadeUpSession(options.ip, options.tls);
-  const proxy = new Proxy(madeUp(settings), undefined, session.network, QUIET, {
+  const listener = listenerFor(settings, options.tls);
+  const tls = options.tls || listener.implicitTls;
+  const session = new MadeUpSession(options.ip, tls);
+  const proxy = new Proxy(madeUp(settings, listener, tls), undefined, session.network, QUIET, {
     effects: {
       ...effects,
       ...(effects.store === undefined ? {} : { store: lookingStore(effects.store) }),
@@ -80,13 +82,15 @@ export async function explain(path: string, options: ExplainOptions): Promise<vo
   const { chain } = proxy;
   const held = (plugin: string, stage: Stage) =>
     chain.asked(stage).some((step) => step.plugin.name === plugin && step.held);
-  write(heading(path, options));
+  const away = lookingAway(options.ip, chain.plugins);
+  write(heading(path, { ...options, tls }, listener.name));
+  for (const line of trustedLines(options.ip, settings, chain.plugins)) write(line);
   try {
     await proxy.start();
     for (const { client, replies } of session.steps(commandsOf(options, message))) {
       if (client !== undefined) write(`C: ${utf8Text(client)}`);
       const lines = await replies();
-      for (const line of askedLines(asked.splice(0), held)) write(line);
+      for (const line of askedLines(asked.splice(0), held, away)) write(line);
       for (const pool of routed.splice(0)) write(`   to pool ${pool}`);
       for (const ms of waits.splice(0)) write(`   … the client waits ${ms / 1000} s`);
       for (const line of lines) write(`S: ${utf8Text(line)}`);
@@ -116,30 +120,14 @@ const OFFLINE = {
   resolve: () => Promise.reject(Object.assign(offline(), { name: "DnsError", code: "ETIMEOUT" })),
 };
 
-/** The policy's settings with a backend that is made up. */
-function madeUp(settings: Settings): Settings {
-  return {
-    ...settings,
-    listen: [{
-      name: settings.listen[0]!.name,
-      endpoint: { host: "192.0.2.25", port: 25 },
-      implicitTls: false,
-    }],
-    backends: MADE_UP,
-    pools: Object.fromEntries(Object.keys(settings.pools).map((name) => [name, MADE_UP])),
-    demo: undefined,
-  };
-}
-
-const MADE_UP = [{ ...BACKEND_DEFAULTS, name: "made up", endpoint: { host: "192.0.2.26", port: 25 } }];
-
 /** Without any, mail goes to the default pool unless a plugin knows an address. */
 function hasRoutes({ pools, routes }: Settings): boolean {
   return Object.keys(pools).length + routes.length > 0;
 }
 
-function heading(path: string, { ip, tls, auth, offline }: ExplainOptions): string {
+function heading(path: string, { ip, tls, auth, offline }: ExplainOptions, listener: string): string {
   const how = [
+    `at ${listener}`,
     tls ? "TLS" : "no TLS",
     ...(auth === undefined ? [] : [`as ${auth}`]),
     ...(offline ? ["offline"] : []),

@@ -13,17 +13,20 @@ import { replyCode } from "../proxy/judging.ts";
 /**
  * A line for each question, and one for each thing that came of it besides.
  * @param held whether what a plugin refuses at a stage waits for RCPT
+ * @param away plugins that look nothing up for this client, whose address is private
  */
 export function askedLines(
   asked: readonly Asked[],
   held: (plugin: string, stage: Stage) => boolean,
+  away: ReadonlySet<string>,
 ): string[] {
   return asked.flatMap(({ plugin, stage, mode, parts, failure, ms }) => {
     const verdicts = parts.filter(isVerdict);
     const waits = held(plugin, stage) && verdicts.some(({ kind }) => severity({ kind } as Verdict) > 1);
     const said = verdicts.map((verdict) => verdictText(verdict, stage));
     const failed = failure === undefined ? [] : [`failed (${failure.kind}: ${causeText(failure.cause)})`];
-    const words = ([...failed, ...said].join(", ") || "no objection") + (waits ? " (held until RCPT)" : "");
+    const words = ([...failed, ...said].join(", ") || unobjected(away.has(plugin) && parts.length === 0)) +
+      (waits ? " (held until RCPT)" : "");
     const shown = `${plugin} at ${stage}${mode === "shadow" ? " (shadow)" : ""}`;
     const line = `   ${shown.padEnd(28)} ${words}  [${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms]`;
     // A plugin that leaves notes says in them what its findings are.
@@ -32,6 +35,12 @@ export function askedLines(
       !isVerdict(part) && !(noted && part.kind === "finding");
     return [line, ...parts.filter(shows).flatMap(actionLines)];
   });
+}
+
+function unobjected(away: boolean): string {
+  return away
+    ? "no objection: nothing is looked up for a private address (privateAddresses)"
+    : "no objection";
 }
 
 const VERDICTS: readonly string[] = ["accept", "delay", "defer", "reject", "disconnect"];

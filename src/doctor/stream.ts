@@ -1,6 +1,6 @@
 /**
  * The one connection that the examination needs of the network: octets there and back, and TLS as the client. A seam:
- * `node_stream.ts` is behind it.
+ * `wire_stream.ts` is behind it.
  */
 import type { Address, Endpoint } from "../net/wire.ts";
 
@@ -24,7 +24,7 @@ export interface TlsWish {
 export interface TlsSeen {
   readonly version: string;
   readonly cipher: string;
-  readonly certificate: Certificate | undefined;
+  readonly certificate: Certificate;
   /** Why the chain is not trusted; undefined where it is. */
   readonly untrusted: string | undefined;
   /** Why the certificate is not that name's; undefined where it is. */
@@ -44,7 +44,8 @@ export interface Certificate {
 export interface Stream {
   readonly local: Address;
   readonly remote: Address;
-  owner: StreamOwner;
+  /** Nothing is told before somebody is set. */
+  set owner(owner: StreamOwner);
   write(bytes: Uint8Array): void;
   /** Starts TLS as the client. What came before it is nobody's. @throws Error when it does not come about */
   secure(wish: TlsWish): Promise<TlsSeen>;

@@ -89,12 +89,6 @@ async function injected(door: Door): Promise<Finding[]> {
 function seenFindings(door: Door, seen: TlsSeen, now: number): Finding[] {
   const { certificate, version, cipher } = seen;
   const works = finding("good", "tls-works", `TLS works: ${shown(version)}, ${shown(cipher)}`);
-  if (certificate === undefined) {
-    return [
-      works,
-      finding("warning", "no-certificate", "It shows no certificate", { advice: "give it one" }),
-    ];
-  }
   return [works, identity(certificate), ...dates(certificate, now), ...trust(door, seen)];
 }
 

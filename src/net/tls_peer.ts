@@ -86,8 +86,8 @@ export function pinOf(certificate: X509Certificate): string {
   return createHash("sha256").update(key).digest("base64");
 }
 
-/** Only the name is wrong; Bun calls that a failed handshake even when nobody asked it to check. */
-export function isNameError(error: unknown): boolean {
+/** Only the name is wrong. */
+function isNameError(error: unknown): boolean {
   return codeOf(error) === "ERR_TLS_CERT_ALTNAME_INVALID";
 }
 
@@ -127,7 +127,8 @@ export function chainFault(certificate: X509Certificate, error: unknown): string
 
 const UNTRUSTED = /^(UNABLE_TO_|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_|CERT_UNTRUSTED|UnknownIssuer)/;
 
-function nameFault(certificate: X509Certificate, name: string): string | undefined {
+/** Why a certificate is not for this name or IP address; undefined where it is. */
+export function nameFault(certificate: X509Certificate, name: string): string | undefined {
   const match = isIP(name) > 0 ? certificate.checkIP(name) : certificate.checkHost(name);
   if (match !== undefined) return undefined;
   const names = certificate.subjectAltName ?? namesOf(certificate).subject;

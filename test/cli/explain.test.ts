@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { makeIdentity } from "../support/certificate.ts";
 import { run } from "../support/live_children.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -96,7 +97,7 @@ test("addresses that are not ASCII are said as UTF-8, and shown as text", async 
     "c@d.example",
     "--tls",
   ]);
-  expect(stdout).toContain("a session from 2001:db8::7 (TLS)\n");
+  expect(stdout).toContain("a session from 2001:db8::7 (at 127.0.0.1:2525, TLS)\n");
   expect(stdout).toContain("C: MAIL FROM:<ü@b.example> SMTPUTF8\nS: 250");
 });
 
@@ -137,4 +138,76 @@ describe("mistakes are named, all at once:", () => {
     const { status, stderr } = await explain("", [...SESSION, "--form", "x"]);
     expect([status, stderr.includes("Cannot take --form")]).toEqual([1, true]);
   });
+});
+
+/** The session of another client. */
+const from = (ip: string) => SESSION.with(1, ip);
+
+describe("the listener", () => {
+  const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+  const identity = makeIdentity({ names: ["mx.example.org"] });
+  writeFileSync(cert, identity.cert);
+  writeFileSync(key, identity.key);
+  const REQUIRED = '{ address: "127.0.0.1:2525", tls: "required" }';
+  const FIRST = '"tls://127.0.0.1:2465"';
+  const at = (listen: string, ...more: string[]) =>
+    explain(
+      "",
+      [...SESSION, "--offline", ...more],
+      "memory:",
+      `listen: [${listen}], tls: ${JSON.stringify({ cert, key })},`,
+    );
+
+  test("that takes no mail in the clear takes none, and takes it under TLS", async () => {
+    const clear = await at(REQUIRED);
+    expect(clear.stdout).toContain("(at 127.0.0.1:2525, no TLS, offline)");
+    expect(clear.stdout).toMatch(/C: MAIL FROM.*\nS: 530 5\.7\.0 Must issue a STARTTLS command first/);
+    expect(clear.stdout).toEndWith("Nothing would have been delivered.\n");
+    expect((await at(REQUIRED, "--tls")).stdout).toContain("Delivered to <c@d.example>.");
+  });
+
+  test("is the one with TLS first where the client comes with it, and the other where it does not", async () => {
+    const { stdout } = await at(`${REQUIRED}, ${FIRST}`, "--tls");
+    expect(stdout).toContain("(at tls://127.0.0.1:2465, TLS, offline)");
+    expect(stdout).toContain("Delivered to <c@d.example>.");
+    expect((await at(`${FIRST}, ${REQUIRED}`)).stdout).toContain("(at 127.0.0.1:2525, no TLS, offline)");
+  });
+
+  test("that has TLS first has it without being told", async () => {
+    const { stdout } = await at(FIRST);
+    expect(stdout).toContain("(at tls://127.0.0.1:2465, TLS, offline)");
+    expect(stdout).toContain("Delivered to <c@d.example>.");
+  });
+
+  test("that needs a PROXY header is come to as the client that it would name", async () => {
+    const settings = 'listen: ["proxy://127.0.0.1:2525"], trusted: ["192.0.2.0/24"],';
+    const { stdout } = await explain("", [...SESSION, "--offline"], "memory:", settings);
+    expect(stdout).toContain("Delivered to <c@d.example>.");
+    expect(stdout).not.toContain("trusted");
+  });
+});
+
+test("a trusted host is not judged: it is said, with whom that leaves out, and nobody waits for a header", async () => {
+  const rules =
+    `definePlugin("addresses", () => ({ onError: "pass", judges: "client", helo: () => reject() }))(),
+    definePlugin("names", () => ({ onError: "pass", helo: () => undefined }))()`;
+  const { stdout } = await explain(
+    rules,
+    [...from("192.0.2.5"), "--offline"],
+    "memory:",
+    'trusted: ["192.0.2.0/24"],',
+  );
+  expect(stdout).toContain("192.0.2.5 is a trusted host (setting trusted): it speaks for others");
+  expect(stdout).toContain("Not asked: anybody at connect, addresses.\n");
+  expect(stdout).toContain("names at helo");
+  expect(stdout).not.toContain("addresses at");
+  expect(stdout).not.toContain("the client waits");
+});
+
+test("a plugin that looks nothing up for a private address says so, and only then", async () => {
+  const dnsbl = join(ROOT, "plugins/dnsbl/mod.ts");
+  const rules = `(await import(${JSON.stringify(dnsbl)})).dnsbl({ sites: "bl.example" })`;
+  const AWAY = /dnsbl at \w+ +no objection: nothing is looked up for a private address \(privateAddresses\)/;
+  expect((await explain(rules, [...from("10.1.2.3"), "--offline"])).stdout).toMatch(AWAY);
+  expect((await explain(rules, [...SESSION, "--offline"])).stdout).not.toMatch(AWAY);
 });

@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { DENO } from "../../scripts/runtimes.ts";
 import { ROOT } from "../support/scratch.ts";
 import { folderOf, readPage, run } from "./blocks.ts";
 import { HAD } from "./had.ts";
@@ -54,11 +55,11 @@ for (const [path, count] of Object.entries(LATER)) {
     test("every block is formatted as the project is", () => {
       const all = folderOf(files);
       const { stdout, stderr } = spawnSync(
-        "deno",
+        DENO,
         ["fmt", "--check", "--config", join(ROOT, "deno.json"), ...files.map(({ name }) => join(all, name))],
         {
           encoding: "utf8",
-          env: { ...process.env, NO_COLOR: "1", PATH: `${ROOT}/node_modules/.bin:${process.env["PATH"]}` },
+          env: { ...process.env, NO_COLOR: "1" },
         },
       );
       expect(stdout + stderr).toContain("Checked");

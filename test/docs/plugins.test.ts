@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
+import { DENO } from "../../scripts/runtimes.ts";
 import { ROOT, scratch } from "../support/scratch.ts";
 
 interface Block {
@@ -50,14 +51,14 @@ test("every block compiles", () => {
 
 test("every block is formatted as the project is", () => {
   const config = ["--config", join(ROOT, "deno.json")];
-  const { stdout, stderr } = spawnSync("deno", [
+  const { stdout, stderr } = spawnSync(DENO, [
     "fmt",
     "--check",
     ...config,
     ...FILES.map(({ name }) => join(folder, name)),
   ], {
     encoding: "utf8",
-    env: { ...process.env, NO_COLOR: "1", PATH: `${ROOT}/node_modules/.bin:${process.env["PATH"]}` },
+    env: { ...process.env, NO_COLOR: "1" },
   });
   expect(stdout + stderr).toContain("Checked");
 });

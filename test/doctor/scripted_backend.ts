@@ -5,7 +5,7 @@
 import { afterAll } from "bun:test";
 import { type ExaminationOptions, examine } from "../../src/doctor/examination.ts";
 import type { Finding } from "../../src/doctor/finding.ts";
-import { nodeDial } from "../../src/doctor/node_stream.ts";
+import { wireDial } from "../../src/doctor/wire_stream.ts";
 import { network } from "../../src/net/mod.ts";
 import { ProxyReader } from "../../src/net/proxy_protocol.ts";
 import type { TlsIdentity, Wire, WireOwner } from "../../src/net/wire.ts";
@@ -267,7 +267,7 @@ export async function examined(
     mailbox: undefined,
     patience: { reply: 2000, total: 25_000, quiet: 250 },
     ...rest,
-  }, nodeDial);
+  }, wireDial(await network()));
   return new Found(findings, server);
 }
 

@@ -30,7 +30,7 @@ describe("allowed", () => {
     ["src/cli/doctor.ts", "../doctor/examination.ts"],
     ["src/doctor/door.ts", "../smtp/xclient_lines.ts"],
     ["src/doctor/visitor.ts", "../net/proxy_protocol.ts"],
-    ["src/doctor/node_stream.ts", "node:tls"],
+    ["src/doctor/wire_stream.ts", "../net/ordered.ts"],
     ["plugins/spf.ts", "sallyport"],
     ["plugins/spf.ts", "mailauth/lib/spf/index.js"],
     ["plugins/milter/session.ts", "./packet.ts"],

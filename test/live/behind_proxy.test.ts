@@ -2,11 +2,12 @@
 // Sallyport behind HAProxy (PROXY v1 and v2, TLS ended there) and behind nginx's mail proxy (XCLIENT, PROXY), as a
 // process with a shipped policy: whom it takes for its client, in the log and in the Received field.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { DENO } from "../../scripts/runtimes.ts";
 import { code, RawClient, told } from "../support/blackbox_client.ts";
 import { eventually } from "../support/blackbox_wait.ts";
 import { makeIdentity } from "../support/certificate.ts";
@@ -16,9 +17,6 @@ import { type Nsd, nsdMissing, startNsd, zoneHead } from "../support/live_nsd.ts
 import { type Receiver, sinkReceiver } from "../support/live_receivers.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-// Not .bin/deno: that is a program of Node's which starts it, and ends without it.
-const OWN_DENO = join(ROOT, "node_modules/deno/deno");
-const DENO = existsSync(OWN_DENO) ? OWN_DENO : "deno";
 const missing = haproxyMissing() ?? nginxMissing() ?? nsdMissing() ??
   (findProgram("smtp-sink") === undefined ? "Debian package postfix is not installed" : undefined);
 const note = missing === undefined ? "" : ` [skipped: ${missing}]`;

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { DENO } from "../../scripts/runtimes.ts";
 import { greets } from "../support/blackbox_proxy.ts";
 import { eventually, sleep } from "../support/blackbox_wait.ts";
 import { serverPort } from "../support/live_children.ts";
@@ -89,7 +90,7 @@ const attempts: Attempt[] = [];
 const ports = await Promise.all(Array.from({ length: backends }, serverPort));
 const sinks = await Promise.all(ports.map((port) => mortal(port, () => over)));
 const port = await serverPort();
-const runtime = values.deno ? [path("../../node_modules/.bin/deno"), "run", "-A"] : [process.execPath];
+const runtime = values.deno ? [DENO, "run", "-A"] : [process.execPath];
 const proxy = start([...runtime, path("../../src/main.ts"), "serve", path("../../policies/pass.ts")], {
   SALLYPORT_ADMIN: "off",
   SALLYPORT_LISTEN: `127.0.0.1:${port}`,

@@ -227,6 +227,22 @@ function suite(network: Network): void {
     }
   });
 
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    test(`a certificate that is wrong in its name and its chain: the chain is told, and nobody waits (${maxVersion})`, async () => {
+      const server = await serve({ ...selfSigned, maxVersion });
+      for (const serverName of ["other.example", "127.0.0.1", undefined]) {
+        const client = await ask(server.port, { serverName, verify: "none" });
+        await client.reads("hello");
+        expect(client.facts?.peer?.error).toContain("self-signed");
+        client.wire.abort();
+        expect(await refusal({ ...selfSigned, maxVersion }, { serverName, verify: "name" })).toContain(
+          "self-signed",
+        );
+      }
+      server.close();
+    });
+  }
+
   test("a pin stands for verification where there is none, and beside it where there is", async () => {
     const wrong = pinOf(other.cert);
     const right = pinOf(selfSigned.cert);

@@ -5,13 +5,14 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { DENO } from "../../scripts/runtimes.ts";
 import { RawClient } from "./blackbox_client.ts";
 import { eventually } from "./blackbox_wait.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** `SALLYPORT_BLACKBOX_DENO=1` drives the same program under Deno; the tests themselves run on Bun. */
 const ON_DENO = process.env.SALLYPORT_BLACKBOX_DENO === "1";
-const PROGRAM = ON_DENO ? `${ROOT}node_modules/.bin/deno` : process.execPath;
+const PROGRAM = ON_DENO ? DENO : process.execPath;
 const BEFORE = ON_DENO ? ["run", "--allow-all", "--quiet"] : [];
 const started = new Set<ChildProcess>();
 process.on("exit", () => {

@@ -1,15 +1,12 @@
 // The program as an operator starts it, on either runtime and with any shipped policy.
-import { existsSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { DENO } from "../../scripts/runtimes.ts";
 import { greets } from "./blackbox_proxy.ts";
 import { Daemon, serverPort } from "./live_children.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const POLICIES = fileURLToPath(new URL("../../policies/", import.meta.url));
-// The program itself: .bin/deno starts it as a child, which outlives it.
-const OWN_DENO = fileURLToPath(new URL("../../node_modules/deno/deno", import.meta.url));
-const DENO = existsSync(OWN_DENO) ? OWN_DENO : "deno";
 
 export type Runtime = "Bun" | "Deno";
 
