@@ -1,6 +1,6 @@
 // Private Postfix instances: their own configuration, queue and data directories under a temporary one,
 // free ports on loopback, started with `postfix -c DIR start` and stopped with `postfix -c DIR stop`.
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { greets } from "./blackbox_proxy.ts";
@@ -95,6 +95,14 @@ export class Postfix {
     process.kill(-this.#master(), name);
   }
 
+  /** To those of its processes that bear this name, as `smtpd`. */
+  signalOnly(name: string, signal: "SIGSTOP" | "SIGCONT"): void {
+    const master = this.#master();
+    for (const pid of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
+      if (belongs(pid, name, master)) process.kill(Number(pid), signal);
+    }
+  }
+
   /** None of its processes is left. */
   get dead(): boolean {
     try {
@@ -139,6 +147,17 @@ export class Postfix {
     } catch {
       // It never got as far as that, or is gone.
     }
+  }
+}
+
+/** Whether a process has this name and is of this group (proc(5): `PID (NAME) STATE PPID PGRP`). */
+function belongs(pid: string, name: string, group: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.includes(`(${name})`) && Number(stat.slice(stat.lastIndexOf(")")).split(" ")[3]) === group;
+  } catch {
+    // It has ended since it was listed.
+    return false;
   }
 }
 

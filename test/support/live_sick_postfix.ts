@@ -5,6 +5,7 @@ import { mkdirSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
+import { sleep } from "./blackbox_wait.ts";
 import { run, serverPort } from "./live_children.ts";
 import { Postfix } from "./live_postfix.ts";
 import { queueRecords } from "./live_queue.ts";
@@ -54,6 +55,15 @@ export class SickPostfix {
 
   signal(name: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
     this.#postfix.signal(name);
+  }
+
+  /** Ends of data pile up; then it takes those messages, and says so to nobody. */
+  async mute(): Promise<void> {
+    this.#postfix.signalOnly("cleanup", "SIGSTOP");
+    await sleep(700);
+    this.#postfix.signalOnly("smtpd", "SIGSTOP");
+    this.#postfix.signalOnly("cleanup", "SIGCONT");
+    await sleep(700);
   }
 
   /** After SIGKILL: none of its processes is left. */

@@ -63,6 +63,13 @@ export class SickScene {
     return this.#records().filter((record) => !this.#old.has(record));
   }
 
+  /** Messages that a backend has taken and did not live to say so, as far as the log knows. */
+  get takenUnsaid(): number {
+    const lines = this.log.split("\n").filter((line) => line.includes('"event":"ambiguous"'));
+    const ambiguous = new Set(lines.map((line) => (JSON.parse(line) as { id: string }).id));
+    return this.taken.filter((record) => ambiguous.has(record.trim().split(" ")[4]!)).length;
+  }
+
   /** Ends load and proxy. @returns what does not agree */
   async end(): Promise<string[]> {
     const finished = await this.load.end(PATIENCE);
