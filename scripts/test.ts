@@ -44,7 +44,7 @@ function bun(report: string): Runtime {
     "--reporter=junit",
     `--reporter-outfile=${report}`,
   ];
-  return { name: "Bun", command: [BUN, "test", ...flags], limit: 8 * MINUTE };
+  return { name: "Bun", command: [BUN, "test", ...flags], limit: 10 * MINUTE };
 }
 
 function deno(report: string): Runtime {
