@@ -114,6 +114,7 @@ describe("facts:", () => {
       "id",
       "client",
       "trusted",
+      "via",
       "local",
       "listener",
       "hostname",
