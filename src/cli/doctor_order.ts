@@ -70,8 +70,15 @@ export function orderOf(target: string, given: Given): Ordered | { readonly mist
 function placeOf(target: string, options: Options): Place {
   const address = backendAddress(target);
   const endpoint = address !== undefined && "port" in address.endpoint ? address.endpoint : undefined;
-  if (endpoint === undefined) {
-    options.mistakes.push(cannot("HOST:PORT", target, "host:port or [IPv6]:port"));
+  // LMTP answers the end of data once for each recipient: none of what is examined would read that.
+  if (endpoint === undefined || address?.lmtp === true) {
+    options.mistakes.push(
+      cannot(
+        "HOST:PORT",
+        target,
+        "host:port or [IPv6]:port, with smtps:// before it for TLS first; not LMTP",
+      ),
+    );
   }
   const { host, port } = endpoint ?? { host: "", port: 0 };
   return {
@@ -79,7 +86,7 @@ function placeOf(target: string, options: Options): Place {
     shown: target,
     name: options.checked("name", isDomain, "a host name") ?? host,
     helo: options.checked("helo", isDomain, "a host name") ?? ownName(),
-    implicitTls: options.is("implicit-tls"),
+    implicitTls: options.is("implicit-tls") || address?.tls === "implicit",
     ca: authorities(options),
   };
 }

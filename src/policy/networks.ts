@@ -2,61 +2,7 @@
  * Addresses and networks: sets of prefixes, and the network that a client's address stands for. IPv4-mapped IPv6 is
  * IPv4 everywhere (RFC 4291 §2.5.5.2).
  */
-import { isIP } from "node:net";
-
-/** 4 or 16 octets of an address; undefined where this is none. */
-export function addressOctets(text: string): Uint8Array | undefined {
-  const version = isIP(text);
-  if (version === 4) return ipv4Octets(text);
-  if (version === 0 || text.includes("%")) return undefined;
-  const octets = ipv6Octets(text);
-  return isMapped(octets) ? octets.slice(12) : octets;
-}
-
-/** Reads what isIP has called IPv4. */
-function ipv4Octets(text: string): Uint8Array {
-  const octets = new Uint8Array(4);
-  let part = 0;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === DOT) part++;
-    else octets[part] = octets[part]! * 10 + code - ZERO;
-  }
-  return octets;
-}
-
-const DOT = 0x2e;
-const ZERO = 0x30;
-
-/** Reads what isIP has called IPv6. */
-function ipv6Octets(text: string): Uint8Array {
-  const octets = new Uint8Array(16);
-  const [head = "", tail] = text.split("::");
-  const front = groupsOf(head);
-  const back = tail === undefined ? [] : groupsOf(tail);
-  const place = (groups: readonly number[], at: number) =>
-    groups.forEach((group, i) => {
-      octets[2 * (at + i)] = group >> 8;
-      octets[2 * (at + i) + 1] = group & 255;
-    });
-  place(front, 0);
-  place(back, 8 - back.length);
-  return octets;
-}
-
-function groupsOf(text: string): number[] {
-  if (text === "") return [];
-  return text.split(":").flatMap((part) => {
-    if (!part.includes(".")) return [parseInt(part, 16)];
-    const [a = 0, b = 0, c = 0, d = 0] = part.split(".").map(Number);
-    return [a << 8 | b, c << 8 | d];
-  });
-}
-
-function isMapped(octets: Uint8Array): boolean {
-  for (let i = 0; i < 10; i++) if (octets[i] !== 0) return false;
-  return octets[10] === 255 && octets[11] === 255;
-}
+import { addressOctets, octetsText } from "../smtp/ip_address.ts";
 
 /** A network: the octets of its first address, and how many bits of them count. */
 export interface Network {
@@ -74,7 +20,7 @@ export function readNetwork(text: string): Network | undefined {
   const length = text.slice(slash + 1);
   if (!/^\d{1,3}$/.test(length)) return undefined;
   // The prefix of a mapped network counts the 96 bits that are not there any more.
-  const mapped = octets.length === 4 && isIP(text.slice(0, slash)) === 6;
+  const mapped = octets.length === 4 && text.includes(":");
   const bits = Number(length) - (mapped ? 96 : 0);
   return bits >= 0 && bits <= all ? { octets: masked(octets, bits), bits } : undefined;
 }
@@ -97,19 +43,6 @@ export function clientPrefix(address: string, ipv4 = 24, ipv6 = 64): string {
   if (octets === undefined) return address;
   const bits = octets.length === 4 ? ipv4 : ipv6;
   return `${octetsText(masked(octets, bits))}/${bits}`;
-}
-
-function octetsText(octets: Uint8Array): string {
-  if (octets.length === 4) return octets.join(".");
-  const groups: string[] = [];
-  for (let i = 0; i < 16; i += 2) groups.push((octets[i]! << 8 | octets[i + 1]!).toString(16));
-  // The first longest run of zeros is left out (RFC 5952 §4.2).
-  const runs = groups.join(":").match(/\b0(?::0)+\b/g) ?? [];
-  const longest = runs.reduce((best, run) => (run.length > best.length ? run : best), "");
-  const text = groups.join(":");
-  if (longest === "") return text;
-  const at = text.search(new RegExp(`\\b${longest}\\b`));
-  return `${text.slice(0, at).replace(/:$/, "")}::${text.slice(at + longest.length).replace(/^:/, "")}`;
 }
 
 /** A set of networks. A look-up costs a hash per prefix length in use, however many networks there are. */

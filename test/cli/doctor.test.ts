@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import process from "node:process";
+import { orderOf } from "../../src/cli/doctor_order.ts";
 import { ScriptedBackend, type Session } from "../doctor/scripted_backend.ts";
 import { run } from "../support/live_children.ts";
 import { ROOT } from "../support/scratch.ts";
@@ -93,8 +94,20 @@ describe("exit code 2", () => {
       ],
     );
     expect(stderr).toContain(
-      'Cannot take HOST:PORT: "mx.example" was given; allowed is host:port or [IPv6]:port',
+      'Cannot take HOST:PORT: "mx.example" was given; allowed is host:port or [IPv6]:port, with smtps:// before it for TLS first; not LMTP',
     );
+  });
+
+  test("smtps:// and --implicit-tls are TLS first, host:port is not", () => {
+    const first = (target: string, given = {}) => {
+      const order = orderOf(target, given);
+      return "options" in order && order.options.place.implicitTls;
+    };
+    expect([first("smtps://mx.example:465"), first("mx.example:465", { "implicit-tls": true })]).toEqual([
+      true,
+      true,
+    ]);
+    expect(first("mx.example:25")).toBe(false);
   });
 
   test.each([
@@ -104,6 +117,7 @@ describe("exit code 2", () => {
     [["127.0.0.1:1", "--mailbox", "/tmp"], "--deliver ADDRESS is needed with it"],
     [["127.0.0.1:1", "--to", "a@b\r\nRCPT TO:<x@y>"], "Cannot take --to"],
     [["unix:/tmp/x"], "Cannot take HOST:PORT"],
+    [["lmtp://127.0.0.1:24"], "Cannot take HOST:PORT"],
   ])("%j", async (words, text) => {
     const { status, stderr } = await doctor(...words);
     expect(stderr).toContain(text);

@@ -187,17 +187,21 @@ function suite(network: Network, notMeant: boolean): void {
   test("optional client certificates: none, a known one, a stranger's and an expired one come in, and are told apart", async () => {
     const door = await open({ certificates: [a], clientCertificates: "optional", clientCa: authority.cert });
     const peers: unknown[] = [];
+    const asked: unknown[] = [];
     for (const client of [undefined, known, stranger, expired]) {
       for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
         expect(await visit(door.address.port, { maxVersion, cert: client?.cert, key: client?.key })).toBe(
           "CN=a.example ec",
         );
-        peers.push(((await door.next()) as Secured).facts?.peer);
+        const { facts } = (await door.next()) as Secured;
+        peers.push(facts?.peer);
+        asked.push(facts?.peerAsked);
       }
     }
     const shown = new X509Certificate(known.cert);
     const digits = (fingerprint: string) => fingerprint.replaceAll(":", "").toLowerCase();
     expect(peers.slice(0, 2)).toEqual([undefined, undefined]);
+    expect(asked).toEqual(new Array(8).fill(true));
     for (const peer of peers.slice(2, 4)) {
       expect(peer).toMatchObject({
         subject: "CN=known client",

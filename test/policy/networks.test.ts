@@ -4,13 +4,13 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import {
-  addressOctets,
   clientPrefix,
   isPrivateAddress,
   NetworkSet,
   readNetwork,
   reversedAddress,
 } from "../../src/policy/networks.ts";
+import { addressOctets } from "../../src/smtp/ip_address.ts";
 
 describe("an address", () => {
   const rows: readonly (readonly [text: string, octets: string | undefined])[] = [
