@@ -32,7 +32,10 @@ export default definePolicy(({ relayDomains, dnsbl: sites, store = "memory:", no
     ...environment,
     store,
     notices: store === "memory:"
-      ? [...notices, "SALLYPORT_STORE is not set: greylist and limits are forgotten at the next start"]
+      ? [
+        ...notices,
+        "Greylist and limits are kept in memory and forgotten at the next start: set SALLYPORT_STORE",
+      ]
       : notices,
     plugins: [
       // Lists of your own come first: access({ files: [{ path: "/etc/sallyport/friends", list: "allow", of: "clients" }] }),

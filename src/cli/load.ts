@@ -52,7 +52,7 @@ async function importPolicy(path: string): Promise<Policy> {
     module = await import(pathToFileURL(resolve(path)).href);
   } catch (cause) {
     if (cause instanceof SettingsError) throw await withFiles(cause);
-    throw new SettingsError([`Cannot load the policy ${path}: ${oneLine(cause)}`]);
+    throw new SettingsError([`Cannot load the policy ${path}: ${oneLine(cause)}${advice(cause)}`]);
   }
   const policy = module.default as Policy | undefined;
   if (policy?.settings === undefined) {
@@ -68,6 +68,13 @@ async function withFiles({ mistakes, files }: SettingsError): Promise<SettingsEr
   return new SettingsError(
     files === undefined ? mistakes : [...mistakes, ...(await readTls(files)).mistakes],
   );
+}
+
+/** A policy is copied to where the package cannot be found: the commonest first step that goes wrong. */
+function advice(cause: unknown): string {
+  return /Cannot find package 'sallyport'/.test(oneLine(cause))
+    ? "; put it beside the others in policies/, or do npm install sallyport in its folder"
+    : "";
 }
 
 function oneLine(cause: unknown): string {

@@ -109,10 +109,11 @@ describe.skipIf(missing !== undefined)(`two pools${missing === undefined ? "" : 
     expect(postfix.stored("five")[0]!.toString("latin1")).toEndWith("\r\n\r\nHello.\r\n");
   });
 
-  test("MAIL and RCPT have reached Postfix in one piece each time", () => {
+  test("MAIL and RCPT have reached Postfix in one piece each time, but once more one by one before BDAT", () => {
     const written = back.recordings.flatMap(({ client }) => client.map((bytes) => bytes.toString("latin1")));
     const envelopes = written.filter((text) => text.includes("MAIL FROM:"));
     expect(envelopes.length).toBeGreaterThan(5);
-    for (const text of envelopes) expect(text).toMatch(/^MAIL FROM:<.*>\r\nRCPT TO:<.*>\r\n$/);
+    const alone = envelopes.filter((text) => !/^MAIL FROM:<.*>\r\nRCPT TO:<.*>\r\n$/.test(text));
+    expect(alone).toEqual(["MAIL FROM:<five@client.example>\r\n"]);
   });
 });
