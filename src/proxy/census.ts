@@ -14,17 +14,25 @@ export class Census {
   readonly #limits: CensusLimits;
   readonly #perClient = new Map<string, number>();
   #all = 0;
+  /** Who was one too many: they hear so and hold no place, or one address could lock out all others. */
+  readonly #outside = new Set<Caller>();
 
   constructor(limits: CensusLimits) {
     this.#limits = limits;
   }
 
-  /** One more is there; if that is one too many, it is counted until it leaves all the same. */
+  /** One more is there; if that is one too many, it is counted for its address until it leaves all the same. */
   enter(caller: Caller): "too many" | "too many of its address" | undefined {
-    this.#all++;
     const mine = this.#count(caller);
-    if (this.#all > this.#limits.sessions) return "too many";
-    return mine > this.#limits.sessionsPerClient ? "too many of its address" : undefined;
+    const { sessions, sessionsPerClient } = this.#limits;
+    const refused = this.#all >= sessions
+      ? "too many"
+      : mine > sessionsPerClient
+      ? "too many of its address"
+      : undefined;
+    if (refused === undefined) this.#all++;
+    else this.#outside.add(caller);
+    return refused;
   }
 
   /** One of them is another client's from now on. */
@@ -34,7 +42,7 @@ export class Census {
   }
 
   leave(caller: Caller): void {
-    this.#all--;
+    if (!this.#outside.delete(caller)) this.#all--;
     this.#uncount(caller);
   }
 

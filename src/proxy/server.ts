@@ -147,11 +147,8 @@ export class Proxy implements SessionOwner {
       this.#listeners.push(
         await this.#network.listen({
           endpoint: address.endpoint,
-          tls: this.#entrance.tlsFirst(address),
-          handshakeTimeout: this.#settings.limits.handshakeTime,
+          // Not the listener's TLS: until a hand is shaken nobody would count who is there.
           accept: (wire) => this.#entrance.accept(wire, address),
-          stray: (remote, first) => this.#entrance.stray(remote, address, first),
-          refused: (remote, error) => this.#entrance.refused(remote, address, error),
         }),
       );
     }
