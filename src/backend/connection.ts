@@ -29,6 +29,11 @@ export interface Loss {
   readonly again?: boolean | undefined;
 }
 
+/** Whether the backend said what nobody had asked for. */
+export function isOutOfTurn({ why }: Loss): boolean {
+  return why === "unasked" || why === "unexpected";
+}
+
 /** Who holds a connection. */
 export interface Holder {
   /** Greeted and EHLO done. */
