@@ -279,7 +279,9 @@ export class Connection implements ConnectOwner {
     for (;;) {
       const event = this.#client.next();
       if (event === undefined) break;
-      if (event.kind === "fault") return this.#lose(event.fault, faultText(event), event.step);
+      if (event.kind === "fault") {
+        return this.#lose(event.fault, faultText(event, this.backend.address), event.step);
+      }
       this.#await();
       this.#answered(event.step, event.reply);
       if (this.#dead) return;
@@ -423,9 +425,13 @@ export class Connection implements ConnectOwner {
   }
 }
 
-/** What no reply was, for the log; to AUTH it may be an echo of the credentials. */
-function faultText({ step, text }: ClientEvent & { kind: "fault" }): string {
-  return step === "auth" ? "no possible reply to AUTH (its text is hidden)" : text;
+/** What no reply was, for the log; where we authenticate it may be an echo of the credentials, however late it comes. */
+function faultText(
+  { step, fault, text }: ClientEvent & { kind: "fault" },
+  { login }: BackendAddress,
+): string {
+  if (step === "auth") return "no possible reply to AUTH (its text is hidden)";
+  return login === undefined || fault === "421" ? text : "no possible reply (its text is hidden)";
 }
 
 function timeFor(step: Step, times: BackendTimes): number {
