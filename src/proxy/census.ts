@@ -1,12 +1,13 @@
 /**
  * How many sessions there are of whom. A trusted host that speaks for others is counted in all, but not as a client.
  */
+import { clientPrefix } from "../policy/networks.ts";
 import type { Caller } from "./caller.ts";
 
 export interface CensusLimits {
   /** Sessions at a time. */
   readonly sessions: number;
-  /** Sessions at a time of one client address. */
+  /** Sessions at a time of one client: an IPv4 address, an IPv6 /64. */
   readonly sessionsPerClient: number;
 }
 
@@ -46,17 +47,24 @@ export class Census {
     this.#uncount(caller);
   }
 
-  #count({ remote: { host }, trusted }: Caller): number {
+  #count({ remote, trusted }: Caller): number {
     if (trusted) return 0;
-    const open = (this.#perClient.get(host) ?? 0) + 1;
-    this.#perClient.set(host, open);
+    const client = clientOf(remote.host);
+    const open = (this.#perClient.get(client) ?? 0) + 1;
+    this.#perClient.set(client, open);
     return open;
   }
 
-  #uncount({ remote: { host }, trusted }: Caller): void {
+  #uncount({ remote, trusted }: Caller): void {
     if (trusted) return;
-    const left = this.#perClient.get(host)! - 1;
-    if (left > 0) this.#perClient.set(host, left);
-    else this.#perClient.delete(host);
+    const client = clientOf(remote.host);
+    const left = this.#perClient.get(client)! - 1;
+    if (left > 0) this.#perClient.set(client, left);
+    else this.#perClient.delete(client);
   }
+}
+
+/** Whoever has IPv6 has at least 2^64 addresses (RFC 6177 §2). */
+function clientOf(host: string): string {
+  return host.includes(":") ? clientPrefix(host, 32, 64) : host;
 }

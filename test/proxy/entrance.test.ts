@@ -257,6 +257,21 @@ describe("sessionsPerClient", () => {
     }),
   );
   test(
+    "counts an IPv6 /64 as one client, and its other neighbours not",
+    atDoor({ sessionsPerClient: 1 }, async (door) => {
+      const one = await door.call("2001:db8:1:2::1");
+      expect((await door.call("2001:db8:1:2:ffff::2")).heard).toMatch(/^421 4\.7\.0 /);
+      expect((await door.call("2001:db8:1:3::1")).heard).toBe(GREETING);
+      expect([(await door.call("192.0.2.7")).heard, (await door.call("192.0.2.8")).heard]).toEqual([
+        GREETING,
+        GREETING,
+      ]);
+      one.wire.reset();
+      await door.pass(6_000);
+      expect((await door.call("2001:db8:1:2::3")).heard).toBe(GREETING);
+    }),
+  );
+  test(
     "counts a client that comes by itself and by a trusted host as one",
     atDoor({ sessionsPerClient: 1 }, async (door) => {
       await door.call(CLIENT);
