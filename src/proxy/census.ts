@@ -11,6 +11,9 @@ export interface CensusLimits {
   readonly sessionsPerClient: number;
 }
 
+/** Who is refused may stay for seconds to hear so, and takes a descriptor: more than so many are not told. */
+const MOST_REFUSED = 500;
+
 export class Census {
   readonly #limits: CensusLimits;
   readonly #perClient = new Map<string, number>();
@@ -40,6 +43,11 @@ export class Census {
   rename(before: Caller, after: Caller): "too many of its address" | undefined {
     this.#uncount(before);
     return this.#count(after) > this.#limits.sessionsPerClient ? "too many of its address" : undefined;
+  }
+
+  /** There are so many who were one too many that no more of them can be told. */
+  get crowded(): boolean {
+    return this.#outside.size > MOST_REFUSED;
   }
 
   leave(caller: Caller): void {

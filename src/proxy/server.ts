@@ -208,8 +208,9 @@ export class Proxy implements SessionOwner {
     this.#sessions.add(session);
     const many = this.#census.enter(caller);
     const refused = many === undefined ? refusal ?? this.#whenDown : TOO_MANY[many];
+    const mute = many !== undefined && this.#census.crowded;
     // The wire has its owner only after this call.
-    queueMicrotask(() => session.start(refused && session.refusal(...refused)));
+    queueMicrotask(() => mute ? session.destroy() : session.start(refused && session.refusal(...refused)));
     return session;
   }
 
