@@ -33,7 +33,7 @@ export class Backend {
   slow = false;
   /** Until when it is spoken to without TLS, where TLS is opportunistic and has failed. */
   plainUntil = -Infinity;
-  /** It has once said what nobody had asked for: from then on it is told one command at a time. */
+  /** It has once said what nobody had asked for: from then on it is told one command at a time, and messages by DATA. */
   outOfTurn = false;
   /** Open connections, apart from looks. */
   connections = 0;

@@ -29,6 +29,11 @@ export interface Loss {
   readonly again?: boolean | undefined;
 }
 
+/** Whether the backend said what nobody had asked for. */
+export function isOutOfTurn({ why }: Loss): boolean {
+  return why === "unasked" || why === "unexpected";
+}
+
 /** Who holds a connection. */
 export interface Holder {
   /** Greeted and EHLO done. */
@@ -420,10 +425,13 @@ export class Connection implements ConnectOwner {
   }
 }
 
-/** What no reply was, for the log; where we log in it may be a late echo of the credentials. */
-function faultText({ step, text }: ClientEvent & { kind: "fault" }, { login }: BackendAddress): string {
-  const echo = step === "auth" || (step === undefined && login !== undefined);
-  return echo ? "no reply that could be one (its text is hidden)" : text;
+/** What no reply was, for the log; where we authenticate it may be an echo of the credentials, however late it comes. */
+function faultText(
+  { step, fault, text }: ClientEvent & { kind: "fault" },
+  { login }: BackendAddress,
+): string {
+  if (step === "auth") return "no possible reply to AUTH (its text is hidden)";
+  return login === undefined || fault === "421" ? text : "no possible reply (its text is hidden)";
 }
 
 function timeFor(step: Step, times: BackendTimes): number {

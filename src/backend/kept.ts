@@ -3,7 +3,7 @@
  */
 import type { Step } from "../smtp/client.ts";
 import type { Reply } from "../smtp/reply.ts";
-import type { Connection, Holder } from "./connection.ts";
+import { type Connection, type Holder, isOutOfTurn, type Loss } from "./connection.ts";
 import type { Pool } from "./pool.ts";
 
 /** Holds an idle connection: whatever it says now means its end. */
@@ -16,7 +16,9 @@ export class Idle implements Holder {
     this.#connection = connection;
   }
 
-  lost(): void {
+  lost(loss: Loss): void {
+    // A reply too many, which came when its transaction was over.
+    if (isOutOfTurn(loss)) this.#connection.backend.outOfTurn = true;
     this.#pool.forget(this.#connection);
   }
 
@@ -40,7 +42,8 @@ export class Resetting implements Holder {
     else this.#pool.discard(this.#connection);
   }
 
-  lost(): void {
+  lost(loss: Loss): void {
+    if (isOutOfTurn(loss)) this.#connection.backend.outOfTurn = true;
     this.#pool.forget(this.#connection);
   }
 

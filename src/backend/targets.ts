@@ -15,6 +15,8 @@ export interface Resolved {
   readonly ttl: number;
   /** False: there may be more, which could not be asked for. */
   readonly complete: boolean;
+  /** Where it is not complete: the family of which all are here. */
+  readonly whole?: 4 | 6 | undefined;
 }
 
 /** Looks up the addresses of a name; rejects where it cannot be done. */
@@ -108,14 +110,16 @@ export class Targets {
     for (const told of this.#waiting.splice(0)) told();
   }
 
-  #found(place: Place, { hosts, ttl, complete }: Resolved): void {
+  #found(place: Place, { hosts, ttl, complete, whole }: Resolved): void {
     if (hosts.length === 0) throw new Error("it has no address");
     place.due = this.#owner.now() + Math.min(MOST_TTL, Math.max(LEAST_TTL, ttl));
     if (place.failing) this.#owner.tell("info", "backend name found", { backend: place.address.name });
     place.failing = false;
     const known = new Map(place.backends.map((backend) => [hostOf(backend), backend]));
-    const found = new Set(hosts.slice(0, MOST_ADDRESSES));
-    const kept = place.backends.filter((backend) => !complete || found.has(hostOf(backend)));
+    const found = new Set(someOf(hosts));
+    // An address family that nobody answers for must not keep those of the other one for ever.
+    const told = (host: string) => complete || isIP(host) === whole;
+    const kept = place.backends.filter((backend) => found.has(hostOf(backend)) || !told(hostOf(backend)));
     const fresh = [...found].filter((host) => !known.has(host)).map((host) => this.#add(place, host));
     const vanished = place.backends.filter((backend) => !kept.includes(backend));
     place.backends = [...kept, ...fresh];
@@ -150,6 +154,11 @@ export class Targets {
   #relist(): void {
     this.#list = this.#places.flatMap(({ backends }) => backends);
   }
+}
+
+/** As many as are dialled. Of more, the same ones each time: servers turn the order of their answers. */
+function someOf(hosts: readonly string[]): readonly string[] {
+  return hosts.length <= MOST_ADDRESSES ? hosts : hosts.toSorted().slice(0, MOST_ADDRESSES);
 }
 
 function isName({ endpoint }: BackendAddress): boolean {

@@ -47,9 +47,14 @@ async function byDns(dns: Dns, name: string): Promise<Resolved | undefined> {
   const hosts = answers.flatMap(({ records }) => records);
   if (hosts.length === 0) return undefined;
   const held = answers.filter(({ status }) => status === "ok").map(({ ttl }) => ttl);
-  // What is past its time or only half of it takes nothing away.
-  const complete = answers.length === 2 && answers.every(({ stale }) => !stale);
-  return { hosts, ttl: Math.min(...held), complete };
+  // What is past its time takes nothing away, nor does one family anything of the other.
+  const [four, six] = [v4, v6].map(isFresh);
+  if (four && six) return { hosts, ttl: Math.min(...held), complete: true };
+  return { hosts, ttl: Math.min(...held), complete: false, whole: four ? 4 : six ? 6 : undefined };
+}
+
+function isFresh(asked: PromiseSettledResult<{ readonly stale: boolean }>): boolean {
+  return asked.status === "fulfilled" && !asked.value.stale;
 }
 
 /** The addresses of a name in a hosts file (hosts(5)). */

@@ -20,7 +20,7 @@ export function requireTls({ tls }: ListenOptions): void {
 
 /** Gives a new connection its owner: at once, or after the handshake, which is dropped when it takes too long. */
 export function welcome(wire: Wire, options: ListenOptions): void {
-  const { tls, accept, handshakeTimeout = HANDSHAKE_TIMEOUT, stray } = options;
+  const { tls, accept, handshakeTimeout = HANDSHAKE_TIMEOUT } = options;
   const service = currentTls(tls);
   if (service === undefined) {
     wire.owner = accept(wire);
@@ -33,23 +33,15 @@ export function welcome(wire: Wire, options: ListenOptions): void {
     refused(new Error(`Cannot speak TLS with the client: no handshake within ${handshakeTimeout} ms`));
     wire.abort();
   }, handshakeTimeout);
-  const begin = (early?: Uint8Array) =>
-    wire.secure(service, () => {
-      clearTimeout(patience);
-      wire.owner = accept(wire);
-    }, early);
   wire.owner = {
     ...nobody,
-    data: (first) => {
-      if (stray?.(remote, first)) {
-        clearTimeout(patience);
-        wire.abort();
-      } else begin(Uint8Array.from(first));
-    },
     close: (error) => {
       clearTimeout(patience);
       if (error !== undefined) refused(error);
     },
   };
-  if (stray === undefined) begin();
+  wire.secure(service, () => {
+    clearTimeout(patience);
+    wire.owner = accept(wire);
+  });
 }

@@ -142,11 +142,6 @@ export interface ListenOptions {
   readonly handshakeTimeout?: number;
   /** Several processes may listen on the same port. */
   readonly reusePort?: boolean;
-  /**
-   * Looks at the first octets where TLS should begin. True: they are none of it, and the connection ends without a word.
-   * Where there is nobody to look, TLS begins without waiting for them.
-   */
-  stray?(remote: Address, first: Uint8Array): boolean;
   /** An implicit TLS handshake came to nothing. */
   refused?(remote: Address, error: Error): void;
   /** Takes a new connection and says who owns it. */

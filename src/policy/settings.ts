@@ -176,7 +176,7 @@ export interface Settings {
   readonly limits: Limits;
   /** Sessions at a time. */
   readonly sessions: number;
-  /** Sessions at a time of one client address. */
+  /** Sessions at a time of one client: an IPv4 address, an IPv6 /64. */
   readonly sessionsPerClient: number;
   readonly times: BackendTimes;
   readonly reuse: Reuse;

@@ -3,7 +3,7 @@
  * have a session. Headers are taken from trusted hosts only.
  */
 import type { ProxyHeader } from "../net/proxy_protocol.ts";
-import type { Address, TlsService, Wire, WireOwner } from "../net/wire.ts";
+import type { Address, Wire, WireOwner } from "../net/wire.ts";
 import type { ListenAddress, Settings } from "../policy/settings.ts";
 import type { Refusal } from "../smtp/commands.ts";
 import { type Caller, callerOf, proxied } from "./caller.ts";
@@ -12,7 +12,6 @@ import { visible, visibleFields } from "./journal.ts";
 import { Preface } from "./preface.ts";
 import { strayHeaderText } from "./record.ts";
 import type { Session } from "./session.ts";
-import { headerBegins } from "./signature.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const STRANGER: Refusal = [554, "7.1", "Only trusted hosts may connect here"];
@@ -45,27 +44,13 @@ export class Entrance {
     this.#host = host;
   }
 
-  /** What a connection begins with, where that is TLS: behind a PROXY header it comes later. */
-  tlsFirst({ implicitTls, proxy = "optional" }: ListenAddress): (() => TlsService) | undefined {
-    const later = proxy === "required" || (proxy === "optional" && this.#settings.trusted.length > 0);
-    return implicitTls && !later ? this.#around.tls : undefined;
-  }
-
-  /** Whether what comes where TLS should begin is a PROXY header: it is not taken there, and the log says so. */
-  stray(remote: Address, address: ListenAddress, first: Uint8Array): boolean {
-    if (headerBegins(first) !== "yes") return false;
-    const trusted = this.#around.trusted.has(remote.host);
-    this.#tellStray({ remote, via: undefined, trusted }, address);
-    return true;
-  }
-
   #tellStray(caller: Pick<Caller, "remote" | "via" | "trusted">, { name: listener }: ListenAddress): void {
     const fields = { client: caller.remote.host, listener, detail: strayHeaderText(caller) };
     this.#around.log.warn("proxy header", visibleFields(fields));
   }
 
   /** A handshake came to nothing. */
-  refused({ host }: Address, { name: listener }: ListenAddress, { message }: Error): void {
+  #unshaken({ host }: Address, { name: listener }: ListenAddress, { message }: Error): void {
     this.#around.log.info("no handshake", { client: host, listener, error: visible(message) });
   }
 
@@ -116,7 +101,7 @@ export class Entrance {
       },
       left: (error) => {
         over();
-        if (error !== undefined) this.refused(caller.remote, address, error);
+        if (error !== undefined) this.#unshaken(caller.remote, address, error);
       },
     });
     this.#prefaces.add(preface);

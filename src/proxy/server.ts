@@ -147,11 +147,8 @@ export class Proxy implements SessionOwner {
       this.#listeners.push(
         await this.#network.listen({
           endpoint: address.endpoint,
-          tls: this.#entrance.tlsFirst(address),
-          handshakeTimeout: this.#settings.limits.handshakeTime,
+          // Not the listener's TLS: until a hand is shaken nobody would count who is there.
           accept: (wire) => this.#entrance.accept(wire, address),
-          stray: (remote, first) => this.#entrance.stray(remote, address, first),
-          refused: (remote, error) => this.#entrance.refused(remote, address, error),
         }),
       );
     }
@@ -211,8 +208,9 @@ export class Proxy implements SessionOwner {
     this.#sessions.add(session);
     const many = this.#census.enter(caller);
     const refused = many === undefined ? refusal ?? this.#whenDown : TOO_MANY[many];
+    const mute = many !== undefined && this.#census.crowded;
     // The wire has its owner only after this call.
-    queueMicrotask(() => session.start(refused && session.refusal(...refused)));
+    queueMicrotask(() => mute ? session.destroy() : session.start(refused && session.refusal(...refused)));
     return session;
   }
 

@@ -6,7 +6,7 @@
  * envelope is repeated. After it, a loss is a 451 and nothing is repeated (design: rules 1, 2, 5 and 10).
  */
 import type { Backend } from "../backend/backend.ts";
-import type { Connection, Holder, Loss } from "../backend/connection.ts";
+import { type Connection, type Holder, isOutOfTurn, type Loss } from "../backend/connection.ts";
 import type { Request, Taker } from "../backend/attempt.ts";
 import { isForwarded } from "../backend/handshake.ts";
 import { forwardLines, type Identity } from "../backend/identity.ts";
@@ -396,7 +396,7 @@ export class Transaction implements Taker, Holder {
   #left(loss: Loss): void {
     const connection = this.#connection!;
     this.#pool.forget(connection);
-    if (loss.why === "unasked" || loss.why === "unexpected") connection.backend.outOfTurn = true;
+    if (isOutOfTurn(loss)) connection.backend.outOfTurn = true;
     this.#connection = this.#due = undefined;
     this.#foreseen = [];
     this.#sent.length = this.#script.length = 0;
@@ -487,9 +487,10 @@ export class Transaction implements Taker, Holder {
     connection.send("data", "DATA");
   }
 
-  #chunking({ extensions }: Connection): boolean {
+  /** Who has once replied too often gets DATA, whose 354 would tell the next time; what is binary can only go by BDAT. */
+  #chunking({ extensions, backend }: Connection): boolean {
     return extensions.has("CHUNKING") && !this.#ahead &&
-      (this.#options.chunking || asksBinary(this.mail.parameters));
+      ((this.#options.chunking && !backend.outOfTurn) || asksBinary(this.mail.parameters));
   }
 
   /** A repeated command was refused, though the client believes it accepted. */

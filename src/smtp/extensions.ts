@@ -18,11 +18,18 @@ export function offeredUnsecured(extensions: Extensions): Extensions {
   return left;
 }
 
-/** Reads the extension lines of an EHLO reply; lines that are no ehlo-line are passed over. */
+/** Octets of a reply line without code and line end (RFC 5321 §4.5.3.1.5). */
+const LINE_LIMIT = 506;
+
+/**
+ * Reads the extension lines of an EHLO reply. Lines that are no ehlo-line are passed over: longer than a reply line may be, or
+ * with other than printable ASCII. What is read here is offered to clients, who may have no room for more.
+ */
 export function readExtensions(ehlo: Reply): Extensions {
   const offered = new Map<string, string>();
   for (const line of textOf(ehlo).slice(1)) {
-    const match = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:[ =](.*))?$/.exec(line.trimEnd());
+    if (line.length > LINE_LIMIT) continue;
+    const match = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:[ =]([\t -~]*))?$/.exec(line.trimEnd());
     if (match) offered.set(match[1]!.toUpperCase(), (match[2] ?? "").trim());
   }
   return offered;

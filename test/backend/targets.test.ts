@@ -146,6 +146,25 @@ describe("when a name changes,", () => {
     });
   }
 
+  test("where only one family is answered for, ever, its addresses go all the same, and the other's stay", async () => {
+    const named = await Named.known(["192.0.2.1", "2001:db8::1"]);
+    for (let last = 2; last < 50; last++) {
+      named.answers.set("mx.example", { hosts: [`192.0.2.${last}`], complete: false, whole: 4 });
+      await named.scene.pass(21_000);
+    }
+    expect(named.names).toEqual(["mx.example:25 (2001:db8::1)", "mx.example:25 (192.0.2.49)"]);
+  });
+
+  test("that has more than are dialled stands for the same ones, however the answers are turned", async () => {
+    const all = Array.from({ length: 40 }, (_, i) => `192.0.2.${i + 1}`);
+    const named = await Named.known(all);
+    const { names } = named;
+    expect(names.length).toBe(32);
+    named.answers.set("mx.example", [...all.slice(20), ...all.slice(0, 20)]);
+    await named.scene.pass(21_000);
+    expect(named.names).toEqual(names);
+  });
+
   test("what could not be looked up is told once, and once more when it can be", async () => {
     const named = await Named.known(["192.0.2.1"]);
     named.answers.set("mx.example", new Error("SERVFAIL"));

@@ -46,9 +46,12 @@ describe("a backend's name is looked up", () => {
     expect(await namesOf(dns({ A: V4, AAAA: "fails" }), system())("mx.example")).toMatchObject({
       hosts: ["192.0.2.1", "192.0.2.2"],
       complete: false,
+      whole: 4,
     });
     const stale = dns({ A: { ...V4, stale: true }, AAAA: V6 });
-    expect(await namesOf(stale, system())("mx.example")).toMatchObject({ complete: false });
+    expect(await namesOf(stale, system())("mx.example")).toMatchObject({ complete: false, whole: 6 });
+    const gone = dns({ A: { ...V4, stale: true }, AAAA: "fails" });
+    expect((await namesOf(gone, system())("mx.example")).whole).toBeUndefined();
   });
 
   test("by the system where the DNS has none, cannot be asked, or is not there", async () => {

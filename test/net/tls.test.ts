@@ -413,28 +413,6 @@ function suite(network: Network): void {
     door.listener.close();
   });
 
-  test("implicit TLS: what is no TLS can be known by its first octets; all others shake hands as ever", async () => {
-    const seen: string[] = [];
-    const refused: string[] = [];
-    const door = await openDoor(network, {
-      tls: identity,
-      refused: (_, { message }) => refused.push(message),
-      stray: ({ host }, first) => {
-        seen.push(`${host} ${first[0]}`);
-        return first[0] === 0x50;
-      },
-    }, () => new Echo());
-    const socket = net.connect(door.address.port, "127.0.0.1");
-    socket.on("error", () => {});
-    socket.write("PROXY UNKNOWN\r\n");
-    await new Promise((done) => socket.once("close", done));
-    const client = await tlsClient(door);
-    expect(await exchange(client, "alive")).toBe("alive");
-    expect([seen, refused]).toEqual([["127.0.0.1 80", "127.0.0.1 22"], []]);
-    client.destroy();
-    door.listener.close();
-  });
-
   test("implicit TLS: the handshake timeout does not end an accepted connection", async () => {
     const door = await openDoor(network, { tls: identity, handshakeTimeout: 100 }, () => new Echo());
     const client = await tlsClient(door);

@@ -165,14 +165,33 @@ describe("implicit TLS behind a header", () => {
     }),
   );
   test(
-    "is the listener's own where no header can come",
+    "holds a place from the first moment on, where no header can come too",
+    atDoor(
+      { listen: "tls://192.0.2.25:465", trusted: [], sessions: 3, sessionsPerClient: 1 },
+      async (door) => {
+        const held = await door.call(STRANGER);
+        expect((await door.call(STRANGER)).wire.ended).toBe("abort");
+        expect(held.wire.ended).toBeUndefined();
+        await held.shake();
+        expect(held.heard).toBe(GREETING);
+        const other = await door.call(CLIENT);
+        await other.shake();
+        expect(other.heard).toBe(GREETING);
+        const stray = await door.call("203.0.113.8");
+        await stray.say(header());
+        expect(stray.wire.ended).toBe("abort");
+        expect(door.told("proxy header", "client")).toEqual(["203.0.113.8"]);
+      },
+    ),
+  );
+  test(
+    "ends with the drain, where no header can come too",
     atDoor({ listen: "tls://192.0.2.25:465", trusted: [] }, async (door) => {
-      const { tls, stray } = door.network.listening[0]!;
-      expect(tls).toBeDefined();
-      const remote = { host: HOST, port: 1 };
-      expect([stray?.(remote, latin1(HELLO)), stray?.(remote, header())]).toEqual([false, true]);
-      expect(door.told("proxy header", "client", "listener")).toEqual([`${HOST} tls://192.0.2.25:465`]);
+      const held = await door.call(STRANGER);
+      const stopped = door.proxy.stop(1_000);
       await door.rest();
+      expect(held.wire.ended).toBe("abort");
+      await stopped;
     }),
   );
   test("is refused in the clear to strangers where a header is required", () =>
@@ -221,6 +240,35 @@ describe("sessionsPerClient", () => {
       one.wire.reset();
       await door.rest();
       expect((await introduced(door)).heard).toBe(GREETING);
+    }),
+  );
+  test(
+    "who is refused for it takes no place from others, however long he stays",
+    atDoor({ sessions: 2, sessionsPerClient: 1 }, async (door) => {
+      const guests = [];
+      for (let i = 0; i < 4; i++) guests.push(await door.call(STRANGER));
+      expect(guests.map(({ heard }) => heard.slice(0, 3))).toEqual(["220", "421", "421", "421"]);
+      expect((await door.call(CLIENT)).heard).toBe(GREETING);
+      expect((await door.call("192.0.2.2")).heard).toMatch(/^421 4\.3\.2 Too many sessions, /);
+      for (const { wire } of guests) wire.reset();
+      await door.rest();
+      expect((await door.call("192.0.2.3")).heard).toBe(GREETING);
+      expect((await door.call("192.0.2.4")).heard).toMatch(/^421 /);
+    }),
+  );
+  test(
+    "counts an IPv6 /64 as one client, and its other neighbours not",
+    atDoor({ sessionsPerClient: 1 }, async (door) => {
+      const one = await door.call("2001:db8:1:2::1");
+      expect((await door.call("2001:db8:1:2:ffff::2")).heard).toMatch(/^421 4\.7\.0 /);
+      expect((await door.call("2001:db8:1:3::1")).heard).toBe(GREETING);
+      expect([(await door.call("192.0.2.7")).heard, (await door.call("192.0.2.8")).heard]).toEqual([
+        GREETING,
+        GREETING,
+      ]);
+      one.wire.reset();
+      await door.pass(6_000);
+      expect((await door.call("2001:db8:1:2::3")).heard).toBe(GREETING);
     }),
   );
   test(

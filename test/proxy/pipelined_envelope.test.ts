@@ -444,6 +444,39 @@ test("a backend that replies once too often within the group never makes a refus
   expect(detected).toBeGreaterThan(100);
 });
 
+for (const when of ["within its transaction", "when its connection was idle"]) {
+  test(`a backend that was caught at a reply too many, ${when}, gets by DATA what comes by BDAT`, () => {
+    const scene = new Scene({ dial: "rcpt" });
+    const written: string[] = [];
+    const backends: Stammerer[] = [];
+    scene.onDial = (dial) => {
+      const wire = dial.open();
+      const backend = new Stammerer(wire, {});
+      const read = wire.onWritten;
+      wire.onWritten = (bytes) => (written.push(new TextDecoder().decode(bytes)), read(bytes));
+      backends.push(backend);
+    };
+    const rest = () => {
+      for (let i = 0; i < 20; i++) {
+        scene.settle();
+        for (const backend of backends) backend.deliver(Infinity);
+      }
+    };
+    const say = (text: string) => (scene.send(text), rest());
+    const mail = "MAIL FROM:<s@c.example>\r\nRCPT TO:<b@mx.example>\r\n";
+    say(`EHLO client.example\r\n${mail}`);
+    if (when === "when its connection was idle") say("RSET\r\n");
+    backends.at(-1)!.say("250 2.1.5 Ok");
+    rest();
+    if (when === "within its transaction") say("RSET\r\n");
+    written.length = 0;
+    say(`${mail}BDAT 3 LAST\r\na\r\n`);
+    expect(scene.take()).toContain("250 2.0.0 Kept\r\n");
+    expect(written.filter((each) => /^(?:DATA|BDAT)/.test(each))).toEqual(["DATA\r\n"]);
+    expect(deliveredTo(backends)).toEqual([["b@mx.example"]]);
+  });
+}
+
 test("a backend that keeps to the protocol is never taken for one that does not", () => {
   fc.assert(fc.property(session, (said) => {
     const { scene, backends, told, end } = talk(said, {});

@@ -73,7 +73,7 @@ export class Stammerer {
     if (this.#chunk.last) this.#take();
     else {
       this.#mode = "command";
-      this.#say("250 2.0.0 Chunk");
+      this.say("250 2.0.0 Chunk");
     }
     return true;
   }
@@ -82,7 +82,7 @@ export class Stammerer {
     this.#mode = "command";
     this.delivered.push(this.#accepted);
     this.#accepted = [];
-    this.#say("250 2.0.0 Kept");
+    this.say("250 2.0.0 Kept");
   }
 
   #command(line: string): void {
@@ -97,9 +97,9 @@ export class Stammerer {
     const { stammer } = this.#options;
     const place = verb === "RCPT" && ++this.#rcpts === 1 ? "first RCPT" : verb;
     const stammers = stammer?.at === place;
-    if (stammers && stammer.before) this.#say(stammer.reply);
-    this.#say(reply);
-    if (stammers && !stammer.before) this.#say(stammer.reply);
+    if (stammers && stammer.before) this.say(stammer.reply);
+    this.say(reply);
+    if (stammers && !stammer.before) this.say(stammer.reply);
   }
 
   #answer(verb: string, line: string): string {
@@ -126,7 +126,8 @@ export class Stammerer {
     }
   }
 
-  #say(reply: string): void {
+  /** Says something, asked or not. */
+  say(reply: string): void {
     this.#output += `${reply}\r\n`;
   }
 }
