@@ -18,6 +18,7 @@ import { asksBinary } from "../smtp/parameters.ts";
 import { type Carrier, ChunkCarrier, DotCarrier } from "./carrier.ts";
 import type { Incident } from "./record.ts";
 import { fits, type MailCommand, mailLine, type RcptCommand, rcptLine } from "./envelope.ts";
+import { EnvelopeScript } from "./envelope_script.ts";
 
 /** Who is told how the transaction goes. */
 export interface TransactionOwner {
@@ -57,19 +58,6 @@ const MAIL_TAKEN = reply(250, "1.0", "Ok");
 /** What the owner waits for. */
 type Asked = "mail" | "rcpt" | "data" | "chunk" | "chunk end" | "end";
 
-/** A command in flight. `told`: the client has had its answer already. `ahead`: the client's next one but not yet asked. */
-interface Sent {
-  readonly step: Step;
-  readonly told: boolean;
-  readonly ahead?: RcptCommand;
-}
-
-/** A recipient who will be asked for, and what the backend has said to him. */
-interface Foreseen {
-  readonly rcpt: RcptCommand;
-  readonly reply: Reply;
-}
-
 export class Transaction implements Taker, Holder {
   readonly mail: MailCommand;
   readonly accepted: RcptCommand[] = [];
@@ -91,19 +79,10 @@ export class Transaction implements Taker, Holder {
   /** On this connection the backend has answered this transaction something. */
   #heard = false;
   readonly #spent = new Set<Backend>();
-  /** Commands of the envelope that went out in the last write, and whether on this connection it ever was several. */
-  #group = 0;
-  #ahead = false;
-  /** Commands in flight, and those to send when it is their turn. */
-  readonly #sent: Sent[] = [];
-  readonly #script: { readonly sent: Sent; readonly line: string }[] = [];
-  /** The reply to what is asked, while others of its group are awaited. */
-  #due: Reply | undefined;
-  /** Answers that were got ahead, in order. */
-  #foreseen: Foreseen[] = [];
-  /** The reply that answers whatever is asked, since the envelope could not be repeated. */
-  #spoilt: Reply | undefined;
+  readonly #script = new EnvelopeScript();
   #carrier: Carrier | undefined;
+  /** The reply to DATA or to a chunk is owed. */
+  #goAheadOwed = false;
   /** Who accepted the last recipient speaks LMTP. */
   #single = false;
   #endSent = false;
@@ -171,10 +150,9 @@ export class Transaction implements Taker, Holder {
   recipient(rcpt: RcptCommand): void {
     this.#asked = "rcpt";
     this.#rcpt = rcpt;
-    const foreseen = this.#foreseen[0];
-    if (foreseen === undefined || rcptLine(foreseen.rcpt) !== rcptLine(rcpt)) return this.#ask();
-    this.#foreseen.shift();
-    this.#envelopeReplied("rcpt", this.#connection!, foreseen.reply);
+    const foretold = this.#script.takeForetold(rcpt);
+    if (foretold === undefined) return this.#ask();
+    this.#envelopeReplied("rcpt", this.#connection!, foretold);
   }
 
   data(): void {
@@ -195,7 +173,7 @@ export class Transaction implements Taker, Holder {
    * is due. It is said again on another connection, one command at a time.
    */
   get #isDoubtful(): boolean {
-    return this.#ahead && this.#connection !== undefined && this.#options.chunking &&
+    return this.#script.ahead && this.#connection !== undefined && this.#options.chunking &&
       this.#connection.extensions.has("CHUNKING");
   }
 
@@ -203,7 +181,7 @@ export class Transaction implements Taker, Holder {
   chunkEnd(): void {
     this.#asked = "chunk end";
     if (this.#failed !== undefined) return this.#answer(this.#failed);
-    if (this.#sent.length === 0) this.#answer(reply(250, "0.0", `${this.#chunkSize} octets received`));
+    if (!this.#goAheadOwed) this.#answer(reply(250, "0.0", `${this.#chunkSize} octets received`));
     else this.#connection!.chunkWritten();
   }
 
@@ -223,7 +201,7 @@ export class Transaction implements Taker, Holder {
     this.#asked = "end";
     if (this.#failed !== undefined) return this.#answer(this.#failed);
     // A backend that still owes the reply to a chunk is not sent the last one.
-    if (this.#sent.length === 0) this.#end();
+    if (!this.#goAheadOwed) this.#end();
     else this.#connection!.chunkWritten();
   }
 
@@ -233,18 +211,18 @@ export class Transaction implements Taker, Holder {
     this.#asked = undefined;
     this.#request?.cancel();
     this.#request = undefined;
-    this.#script.length = 0;
     this.#giveBack();
     this.#destination?.leave();
   }
 
   #giveBack(): void {
-    this.#foreseen = [];
+    this.#script.disown();
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection === undefined) return;
-    if (this.#carrier !== undefined || this.#sent.length > 0) this.#pool.discard(connection);
-    else this.#pool.reset(connection);
+    if (this.#carrier !== undefined || this.#goAheadOwed || this.#script.awaited) {
+      this.#pool.discard(connection);
+    } else this.#pool.reset(connection);
   }
 
   // ---- told by the pool ----
@@ -262,7 +240,8 @@ export class Transaction implements Taker, Holder {
     this.#request = undefined;
     this.#connection = connection;
     this.backend = connection.backend.name;
-    this.#heard = this.#ahead = false;
+    this.#heard = false;
+    this.#script.begin();
     connection.holder = this;
     if (!this.#fits(connection)) {
       this.#pool.release(connection);
@@ -270,16 +249,11 @@ export class Transaction implements Taker, Holder {
       return this.#failover(connection.backend, "the backend does not offer what the envelope needs");
     }
     this.#forward(connection);
-    this.#script.push({
-      sent: { step: "mail", told: this.#asked !== "mail" },
-      line: mailLine(this.mail, connection.extensions),
-    });
-    for (const rcpt of this.accepted) {
-      this.#script.push({ sent: { step: "rcpt", told: true }, line: rcptLine(rcpt) });
-    }
-    if (this.#asked === "rcpt") {
-      this.#script.push({ sent: { step: "rcpt", told: false }, line: rcptLine(this.#rcpt!) });
-    }
+    const mail = mailLine(this.mail, connection.extensions);
+    if (this.#asked === "mail") this.#script.ask("mail", mail);
+    else this.#script.repeat("mail", mail);
+    for (const rcpt of this.accepted) this.#script.repeat("rcpt", rcptLine(rcpt));
+    if (this.#asked === "rcpt") this.#script.ask("rcpt", rcptLine(this.#rcpt!));
     this.#foresee(connection);
     this.#play(connection);
   }
@@ -296,7 +270,7 @@ export class Transaction implements Taker, Holder {
     if (!isForwarded(connection.backend.address) || connection.speaks) return;
     if (!connection.extensions.has("XFORWARD")) return;
     for (const line of forwardLines(this.#owner.identity(), this.#owner.ident, connection.extensions)) {
-      this.#script.push({ sent: { step: "xforward", told: true }, line });
+      this.#script.repeat("xforward", line);
     }
   }
 
@@ -306,7 +280,7 @@ export class Transaction implements Taker, Holder {
     if (connection.backend.address.lmtp) return;
     for (const ahead of this.#owner.ahead()) {
       if (!fits(this.mail, [], ahead, connection.extensions, connection.secured)) return;
-      this.#script.push({ sent: { step: "rcpt", told: false, ahead }, line: rcptLine(ahead) });
+      this.#script.askAhead(ahead);
     }
   }
 
@@ -356,29 +330,23 @@ export class Transaction implements Taker, Holder {
     this.#heard = true;
     if (step === "end") return this.#ended(connection, given);
     if (step === "chunk") return this.#chunkReplied(connection, given);
-    const sent = this.#sent.shift()!;
     if (step === "data") return this.#dataReplied(connection, given);
-    if (sent.ahead !== undefined) this.#foreseen.push({ rcpt: sent.ahead, reply: given });
-    else if (!sent.told) this.#due = given;
-    // What XFORWARD says is for the backend's log alone.
-    else if (given.code >= 300 && step !== "xforward") this.#spoil(step, given);
-    // Of several that went out together the client hears when all are answered.
-    if (this.#sent.length === 0) this.#groupReplied(connection, step);
+    if (this.#script.replied(given)) this.#groupReplied(connection, step);
   }
 
   #groupReplied(connection: Connection, step: Step): void {
-    if (this.#group > 1 && !connection.quiet) return this.#unasked(connection, step);
-    const due = this.#due;
-    this.#due = undefined;
-    if (this.#spoilt !== undefined) this.#foreseen = [];
-    if (due === undefined || this.#spoilt !== undefined) this.#play(connection);
+    if (this.#script.several && !connection.quiet) {
+      return this.#unasked(connection, step, "more replies than commands");
+    }
+    const due = this.#script.takeDue();
+    if (due === undefined) this.#play(connection);
     else this.#envelopeReplied(this.#asked === "mail" ? "mail" : "rcpt", connection, due);
   }
 
   /** More was said than was asked: whose answer is whose is not known any more. */
-  #unasked(connection: Connection, step: Step): void {
+  #unasked(connection: Connection, step: Step, what: string): void {
     this.#pool.discard(connection);
-    this.#left({ why: "unasked", step, detail: `${connection.backend.name}: more replies than commands` });
+    this.#left({ why: "unasked", step, detail: `${connection.backend.name}: ${what}` });
   }
 
   drained(): void {
@@ -397,9 +365,9 @@ export class Transaction implements Taker, Holder {
     const connection = this.#connection!;
     this.#pool.forget(connection);
     if (loss.why === "unasked" || loss.why === "unexpected") connection.backend.outOfTurn = true;
-    this.#connection = this.#due = undefined;
-    this.#foreseen = [];
-    this.#sent.length = this.#script.length = 0;
+    this.#connection = undefined;
+    this.#script.drop();
+    this.#goAheadOwed = false;
     const carrying = this.#carrier !== undefined;
     if (carrying && this.#asked === "end" && loss.step === "end" && loss.why !== "421") {
       this.#owner.incident("ambiguous", loss.detail);
@@ -419,11 +387,11 @@ export class Transaction implements Taker, Holder {
   #ask(): void {
     if (this.#failed !== undefined) return this.#answer(this.#failed);
     // Whom nobody has asked for is not to get the message.
-    if (this.#foreseen.length > 0) this.#giveBack();
+    if (this.#script.unclaimed) this.#giveBack();
     const connection = this.#connection;
     if (connection === undefined) return this.#dial(false);
     if (this.#asked === "rcpt") {
-      this.#script.push({ sent: { step: "rcpt", told: false }, line: rcptLine(this.#rcpt!) });
+      this.#script.ask("rcpt", rcptLine(this.#rcpt!));
       this.#foresee(connection);
     }
     this.#play(connection);
@@ -449,23 +417,10 @@ export class Transaction implements Taker, Holder {
     this.#answer(this.#backendFault());
   }
 
-  /**
-   * Sends what is left of the script in one write, or one command of it; at its end DATA or the chunk, if asked.
-   *
-   * A backend that replies once too often would lend one recipient the answer to another. Among commands sent one at a
-   * time it is caught at it, since a reply that came before its command is nobody's. Among several it is caught when
-   * they are all answered and something is left unread; and if that comes later still, at DATA, whose 354 is no answer
-   * to anything else.
-   */
+  /** Sends what is to come of the envelope; behind its end DATA or the chunk, if asked. */
   #play(connection: Connection): void {
-    const group = this.#script.splice(0, this.#goesAhead(connection) ? this.#script.length : 1);
-    this.#group = group.length;
-    if (group.length > 1) this.#ahead = true;
-    if (group.length === 0) this.#envelopeDone(connection);
-    for (const { sent, line } of group) {
-      this.#sent.push(sent);
-      connection.send(sent.step, line);
-    }
+    if (this.#script.play(connection, this.#goesAhead(connection))) return;
+    this.#envelopeDone(connection);
     connection.flush();
   }
 
@@ -477,43 +432,38 @@ export class Transaction implements Taker, Holder {
 
   /** Everything of the envelope is answered: what was asked beyond it can go on. */
   #envelopeDone(connection: Connection): void {
-    if (this.#spoilt !== undefined) return this.#reportSpoilt(connection);
+    const spoilt = this.#takeSpoilt();
+    if (spoilt !== undefined) {
+      this.#connection = undefined;
+      this.#pool.retire(connection);
+      return this.#answer(spoilt);
+    }
     if (this.#asked === "chunk" && this.#chunking(connection)) {
       this.#carrier = new ChunkCarrier(connection, this.#owner.trace());
       return this.#startChunk(this.#carrier);
     }
     if (this.#asked !== "data" && this.#asked !== "chunk") return;
-    this.#sent.push({ step: "data", told: false });
+    this.#goAheadOwed = true;
     connection.send("data", "DATA");
   }
 
+  /** What the client hears where the envelope could not be repeated. Of MAIL that the proxy answered itself: its refusal. */
+  #takeSpoilt(): Reply | undefined {
+    const refusal = this.#script.takeSpoilt();
+    if (refusal === undefined || this.accepted.length === 0) return refusal;
+    return (this.#failed = this.#backendFault());
+  }
+
   #chunking({ extensions }: Connection): boolean {
-    return extensions.has("CHUNKING") && !this.#ahead &&
+    return extensions.has("CHUNKING") && !this.#script.ahead &&
       (this.#options.chunking || asksBinary(this.mail.parameters));
-  }
-
-  /** A repeated command was refused, though the client believes it accepted. */
-  #spoil(step: Step, reply: Reply): void {
-    this.#script.length = 0;
-    if (this.#spoilt !== undefined) return;
-    // MAIL that the proxy answered itself: its refusal is the recipient's.
-    this.#spoilt = step === "mail" ? reply : this.#backendFault();
-    if (this.accepted.length > 0) this.#failed = this.#backendFault();
-  }
-
-  #reportSpoilt(connection: Connection): void {
-    const spoilt = this.#failed ?? this.#spoilt!;
-    this.#spoilt = undefined;
-    this.#connection = undefined;
-    this.#pool.retire(connection);
-    this.#answer(spoilt);
   }
 
   #envelopeReplied(step: Step, connection: Connection, reply: Reply): void {
     if (step === "mail" && reply.code >= 300) {
       // Not given back: Postfix remembers the SIZE of a refused MAIL, and refuses the next client's MAIL for it.
       this.#connection = undefined;
-      this.#foreseen = [];
+      this.#script.disown();
       this.#pool.retire(connection);
     }
     if (step === "rcpt") {
@@ -527,6 +477,7 @@ export class Transaction implements Taker, Holder {
 
   /** The reply to DATA: the client's own, or the one that a chunk turned into DATA waited for. */
   #dataReplied(connection: Connection, reply: Reply): void {
+    this.#goAheadOwed = false;
     if (reply.code !== 354) return this.#answer(reply);
     this.#carrier = new DotCarrier(connection, this.#owner.trace());
     if (this.#asked === "chunk") this.#startChunk(this.#carrier);
@@ -534,21 +485,16 @@ export class Transaction implements Taker, Holder {
   }
 
   #startChunk(carrier: Carrier): void {
-    if (carrier.chunk(this.#chunkSize)) this.#sent.push({ step: "chunk", told: false });
+    this.#goAheadOwed = carrier.chunk(this.#chunkSize);
     this.#asked = undefined;
     this.#owner.chunkWanted();
   }
 
   #chunkReplied(connection: Connection, reply: Reply): void {
     if (reply.code < 300 && !this.#carrier!.complete) {
-      this.#pool.discard(connection);
-      return this.#left({
-        why: "unasked",
-        step: "chunk",
-        detail: "a reply came before the chunk's last octet",
-      });
+      return this.#unasked(connection, "chunk", "a reply came before the chunk's last octet");
     }
-    this.#sent.shift();
+    this.#goAheadOwed = false;
     if (reply.code >= 300) {
       // Refused before its octets were all there, RSET would be taken for some of them.
       if (this.#carrier!.complete) this.#pool.reset(connection);
