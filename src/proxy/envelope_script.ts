@@ -96,11 +96,6 @@ export class EnvelopeScript {
     this.#spoilt ??= refusal;
   }
 
-  /** Commands are in flight. */
-  get awaited(): boolean {
-    return this.#inFlight.length > 0;
-  }
-
   /** The last write held several commands. */
   get several(): boolean {
     return this.#group > 1;

@@ -7,11 +7,11 @@
  */
 import type { Backend } from "../backend/backend.ts";
 import type { Connection, Holder, Loss } from "../backend/connection.ts";
-import type { Request, Taker } from "../backend/attempt.ts";
 import { isForwarded } from "../backend/handshake.ts";
 import { forwardLines, type Identity } from "../backend/identity.ts";
 import type { Pool } from "../backend/pool.ts";
 import type { Destination } from "../backend/pools.ts";
+import type { Outcome } from "../policy/observation.ts";
 import type { Step } from "../smtp/client.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { asksBinary } from "../smtp/parameters.ts";
@@ -19,6 +19,7 @@ import { type Carrier, ChunkCarrier, DotCarrier } from "./carrier.ts";
 import type { Incident } from "./record.ts";
 import { fits, type MailCommand, mailLine, type RcptCommand, rcptLine } from "./envelope.ts";
 import { EnvelopeScript } from "./envelope_script.ts";
+import { Search, type Seeker, UNREACHABLE } from "./search.ts";
 
 /** Who is told how the transaction goes. */
 export interface TransactionOwner {
@@ -58,7 +59,7 @@ const MAIL_TAKEN = reply(250, "1.0", "Ok");
 /** What the owner waits for. */
 type Asked = "mail" | "rcpt" | "data" | "chunk" | "chunk end" | "end";
 
-export class Transaction implements Taker, Holder {
+export class Transaction implements Seeker, Holder {
   readonly mail: MailCommand;
   readonly accepted: RcptCommand[] = [];
   /** Recipients that the backend refused. */
@@ -67,29 +68,26 @@ export class Transaction implements Taker, Holder {
   backend: string | undefined;
   /** Set once the backend has said 2yz to the end of data. */
   delivered = false;
-  /** Where it goes; undefined until a recipient has said it. */
-  #destination: Destination | undefined;
+  /** Octets of the message; 0 until it was read to its end. */
+  size = 0;
+  /** How its sender or its recipients were refused, while none of them was accepted. */
+  refusedAs: Outcome | undefined;
   readonly #owner: TransactionOwner;
   readonly #options: TransactionOptions;
   #asked: Asked | undefined;
   #rcpt: RcptCommand | undefined;
   #chunkSize = 0;
-  #request: Request | undefined;
+  readonly #search = new Search(this);
   #connection: Connection | undefined;
   /** On this connection the backend has answered this transaction something. */
   #heard = false;
-  readonly #spent = new Set<Backend>();
   readonly #script = new EnvelopeScript();
   #carrier: Carrier | undefined;
-  /** The reply to DATA or to a chunk is owed. */
-  #goAheadOwed = false;
   /** Who accepted the last recipient speaks LMTP. */
   #single = false;
   #endSent = false;
   /** What a backend said that will not have the client. */
   #denied: Reply | undefined;
-  #dials = 0;
-  #abandoned = false;
   /** The transaction cannot succeed any more. */
   #failed: Reply | undefined;
 
@@ -106,7 +104,7 @@ export class Transaction implements Taker, Holder {
 
   /** The name of the pool that it goes to. */
   get pool(): string | undefined {
-    return this.#destination?.name;
+    return this.#search.name;
   }
 
   /** No other recipient can join: LMTP would answer the message once for each (RFC 2033 §4.2). */
@@ -115,7 +113,7 @@ export class Transaction implements Taker, Holder {
   }
 
   get #pool(): Pool {
-    return this.#destination!.pool;
+    return this.#search.pool;
   }
 
   // ---- asked by the session ----
@@ -136,14 +134,11 @@ export class Transaction implements Taker, Holder {
    * @returns false where it goes elsewhere already
    */
   goTo(to: Destination): boolean {
-    if (this.#destination?.name === to.name) return true;
+    if (this.pool === to.name) return true;
     if (this.accepted.length > 0) return false;
     this.#giveBack();
-    this.#destination?.leave();
-    this.#destination = to;
     this.#denied = undefined;
-    this.#spent.clear();
-    to.enter();
+    this.#search.goTo(to);
     return true;
   }
 
@@ -181,8 +176,8 @@ export class Transaction implements Taker, Holder {
   chunkEnd(): void {
     this.#asked = "chunk end";
     if (this.#failed !== undefined) return this.#answer(this.#failed);
-    if (!this.#goAheadOwed) this.#answer(reply(250, "0.0", `${this.#chunkSize} octets received`));
-    else this.#connection!.chunkWritten();
+    if (this.#carrier!.replyOwed) this.#connection!.chunkWritten();
+    else this.#answer(reply(250, "0.0", `${this.#chunkSize} octets received`));
   }
 
   /** Octets of the message; they must not change before `flush`. */
@@ -201,18 +196,15 @@ export class Transaction implements Taker, Holder {
     this.#asked = "end";
     if (this.#failed !== undefined) return this.#answer(this.#failed);
     // A backend that still owes the reply to a chunk is not sent the last one.
-    if (!this.#goAheadOwed) this.#end();
-    else this.#connection!.chunkWritten();
+    if (this.#carrier!.replyOwed) this.#connection!.chunkWritten();
+    else this.#end();
   }
 
   /** The message will not be sent, or not be ended: nothing of this transaction may remain with the backend. */
   abandon(): void {
-    this.#abandoned = true;
     this.#asked = undefined;
-    this.#request?.cancel();
-    this.#request = undefined;
     this.#giveBack();
-    this.#destination?.leave();
+    this.#search.end();
   }
 
   #giveBack(): void {
@@ -220,24 +212,14 @@ export class Transaction implements Taker, Holder {
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection === undefined) return;
-    if (this.#carrier !== undefined || this.#goAheadOwed || this.#script.awaited) {
-      this.#pool.discard(connection);
-    } else this.#pool.reset(connection);
+    // RSET would be taken for a part of the message.
+    if (this.#carrier !== undefined) this.#pool.discard(connection);
+    else this.#pool.reset(connection);
   }
 
-  // ---- told by the pool ----
+  // ---- told by the search ----
 
-  taken(connection: Connection): void {
-    try {
-      this.#begun(connection);
-    } catch (cause) {
-      this.#owner.broken(cause);
-    }
-  }
-
-  #begun(connection: Connection): void {
-    if (this.#abandoned) return this.#pool.discard(connection);
-    this.#request = undefined;
+  found(connection: Connection): void {
     this.#connection = connection;
     this.backend = connection.backend.name;
     this.#heard = false;
@@ -284,36 +266,25 @@ export class Transaction implements Taker, Holder {
     }
   }
 
-  denied(verdict: Reply, backend: Backend): void {
-    try {
-      if (this.#abandoned) return;
-      this.#request = undefined;
-      this.backend = backend.name;
-      this.#denied = verdict;
-      if (this.accepted.length > 0) this.#failed = this.#backendFault();
-      this.#answer(this.#failed ?? verdict);
-    } catch (cause) {
-      this.#owner.broken(cause);
-    }
+  turnedAway(verdict: Reply, backend: Backend): void {
+    this.backend = backend.name;
+    this.#denied = verdict;
+    if (this.accepted.length > 0) this.#failed = this.#backendFault();
+    this.#answer(this.#failed ?? verdict);
   }
 
-  unavailable(reason: string): void {
-    try {
-      this.#unreachable(reason);
-    } catch (cause) {
-      this.#owner.broken(cause);
-    }
-  }
-
-  #unreachable(reason: string): void {
-    if (this.#abandoned) return;
-    this.#request = undefined;
-    this.#spent.clear();
+  foundNobody(reason: string): void {
     this.#owner.incident("no backend", reason);
     // MAIL commits to nothing; the first RCPT tries again and is told the truth.
     if (this.#asked === "mail") this.#answer(MAIL_TAKEN);
-    else this.#answer(this.#owner.refusal(451, "3.0", "No mail server can be reached now, try again later"));
+    else this.#answer(this.#owner.refusal(...UNREACHABLE));
   }
+
+  broken(cause: unknown): void {
+    this.#owner.broken(cause);
+  }
+
+  // ---- told by the connection ----
 
   ready(): void {}
 
@@ -364,16 +335,19 @@ export class Transaction implements Taker, Holder {
   #left(loss: Loss): void {
     const connection = this.#connection!;
     this.#pool.forget(connection);
-    if (loss.why === "unasked" || loss.why === "unexpected") connection.backend.outOfTurn = true;
+    const outOfTurn = loss.why === "unasked" || loss.why === "unexpected";
+    if (outOfTurn) connection.backend.outOfTurn = true;
     this.#connection = undefined;
     this.#script.drop();
-    this.#goAheadOwed = false;
     const carrying = this.#carrier !== undefined;
     if (carrying && this.#asked === "end" && loss.step === "end" && loss.why !== "421") {
       this.#owner.incident("ambiguous", loss.detail);
     } else this.#owner.incident("backend lost", `${loss.why} at ${loss.step ?? "rest"}: ${loss.detail}`);
     if (carrying) return this.#fail();
     if (this.#asked === undefined) return;
+    // A refusal that came before the loss holds, unless it may be the answer to something else; it holds this once.
+    const spoilt = this.#takeSpoilt();
+    if (spoilt !== undefined && !outOfTurn) return this.#answer(spoilt);
     const gone = loss.why === "closed" || loss.why === "421" || loss.why === "refused";
     // A connection kept from an earlier transaction that dies at its first command was dead before.
     if (gone && connection.uses > 1 && !this.#heard) return this.#dial(true);
@@ -398,21 +372,13 @@ export class Transaction implements Taker, Holder {
   }
 
   #dial(fresh: boolean): void {
-    // A request may fail at once and have led to another one by the time it is known here.
     if (this.#denied !== undefined) return this.#answer(this.#denied);
-    const dial = ++this.#dials;
-    this.#request = undefined;
-    const request = this.#pool.take(this, this.#spent, fresh, this.#owner.identity());
-    if (dial === this.#dials && this.#connection === undefined && this.#asked !== undefined) {
-      this.#request = request;
-    }
+    this.#search.dial(fresh, this.#owner.identity());
   }
 
   /** Another backend, if there is one; this one has just failed. */
   #failover(backend: Backend, detail: string): void {
-    this.#spent.add(backend);
-    if (this.#pool.anybodyBut(this.#spent)) return this.#dial(false);
-    this.#spent.clear();
+    if (this.#search.another(backend)) return this.#dial(false);
     this.#owner.incident("no backend", detail);
     this.#answer(this.#backendFault());
   }
@@ -443,7 +409,6 @@ export class Transaction implements Taker, Holder {
       return this.#startChunk(this.#carrier);
     }
     if (this.#asked !== "data" && this.#asked !== "chunk") return;
-    this.#goAheadOwed = true;
     connection.send("data", "DATA");
   }
 
@@ -477,7 +442,6 @@ export class Transaction implements Taker, Holder {
 
   /** The reply to DATA: the client's own, or the one that a chunk turned into DATA waited for. */
   #dataReplied(connection: Connection, reply: Reply): void {
-    this.#goAheadOwed = false;
     if (reply.code !== 354) return this.#answer(reply);
     this.#carrier = new DotCarrier(connection, this.#owner.trace());
     if (this.#asked === "chunk") this.#startChunk(this.#carrier);
@@ -485,19 +449,20 @@ export class Transaction implements Taker, Holder {
   }
 
   #startChunk(carrier: Carrier): void {
-    this.#goAheadOwed = carrier.chunk(this.#chunkSize);
+    carrier.chunk(this.#chunkSize);
     this.#asked = undefined;
     this.#owner.chunkWanted();
   }
 
   #chunkReplied(connection: Connection, reply: Reply): void {
-    if (reply.code < 300 && !this.#carrier!.complete) {
+    const carrier = this.#carrier!;
+    if (reply.code < 300 && !carrier.complete) {
       return this.#unasked(connection, "chunk", "a reply came before the chunk's last octet");
     }
-    this.#goAheadOwed = false;
+    carrier.chunkReplied();
     if (reply.code >= 300) {
       // Refused before its octets were all there, RSET would be taken for some of them.
-      if (this.#carrier!.complete) this.#pool.reset(connection);
+      if (carrier.complete) this.#pool.reset(connection);
       else this.#pool.discard(connection);
       this.#connection = undefined;
       this.#carrier = undefined;
