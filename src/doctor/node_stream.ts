@@ -1,6 +1,6 @@
 /**
- * `Stream` on node:net and node:tls, which both runtimes have. To be replaced by a `Wire` when that can start TLS as the
- * client and show the peer's certificate.
+ * `Stream` on node:net and node:tls, which both runtimes have. To be replaced by a `Wire` when its `TlsPeer` says how long a
+ * certificate lasts and for which names, and tells a wrong chain from a wrong name.
  */
 import { connect, isIP, type Socket } from "node:net";
 import { checkServerIdentity, connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
