@@ -13,6 +13,7 @@ import { latin1, severity } from "../smtp/reply.ts";
 import { tlsMode } from "../policy/backend_security.ts";
 import { Handshake, isProxied, mayName, type Move, mustTell } from "./handshake.ts";
 import { type Identity, identityKey, proxyHeader, takesNames } from "./identity.ts";
+import { ENVELOPE, timeFor } from "./reply_times.ts";
 
 /** Why a connection ended other than by our own wish. */
 export interface Loss {
@@ -69,8 +70,6 @@ export const PLAIN_FOR = 600_000;
 /** The wire's word for an alert that came when TLS was agreed on for us (TLS 1.3 judges our certificate last). */
 const isTlsFault = (error: Error) => error.message.startsWith("Cannot speak TLS");
 const NAMELESS = "the client has no address that a PROXY header could tell, and ours it must not have";
-/** What is awaited before a message begins: repeated elsewhere, it doubles nothing. */
-const ENVELOPE: ReadonlySet<Step> = new Set<Step>(["xforward", "mail", "rcpt", "data", "rset"]);
 
 export class Connection implements ConnectOwner {
   readonly backend: Backend;
@@ -432,30 +431,4 @@ function faultText(
 ): string {
   if (step === "auth") return "no possible reply to AUTH (its text is hidden)";
   return login === undefined || fault === "421" ? text : "no possible reply (its text is hidden)";
-}
-
-function timeFor(step: Step, times: BackendTimes): number {
-  switch (step) {
-    case "greeting":
-      return times.greeting;
-    case "ehlo":
-    case "helo":
-    case "starttls":
-    case "xclient":
-    case "auth":
-      return times.hello;
-    case "mail":
-    case "ask":
-    case "xforward":
-      return times.mail;
-    case "rcpt":
-      return times.rcpt;
-    case "data":
-      return times.data;
-    case "chunk":
-    case "end":
-      return times.end;
-    default:
-      return times.rset;
-  }
 }

@@ -91,9 +91,11 @@ const SECRET = /secret|password|passwd|token|credential|apikey/i;
 
 function shown(option: string, value: unknown): string {
   if (SECRET.test(option)) return "(hidden)";
+  if (value === undefined) return "not set";
   const text = JSON.stringify(value, (key, inner) => {
     if (SECRET.test(key)) return "(hidden)";
     if (typeof inner === "function") return "(a function)";
+    if (typeof inner === "bigint") return String(inner);
     return typeof inner === "string" ? inner.replace(/\/\/[^@/\s]*@/, "//(hidden)@") : inner;
   });
   return text.length > 400 ? `${text.slice(0, 400)}…` : text;

@@ -7,8 +7,12 @@ import { DotWriter } from "../smtp/data.ts";
 
 /** Writes one message to a backend. */
 export interface Carrier {
-  /** A chunk of `size` octets is announced (BDAT from the client). True: the backend owes a reply to it. */
-  chunk(size: number): boolean;
+  /** A chunk of `size` octets is announced (BDAT from the client). */
+  chunk(size: number): void;
+  /** The backend owes a reply to what it was announced of the chunk. */
+  readonly replyOwed: boolean;
+  /** That reply has come. */
+  chunkReplied(): void;
   write(content: Uint8Array): void;
   /** Everything announced to the backend has been written. */
   readonly complete: boolean;
@@ -20,6 +24,7 @@ export interface Carrier {
 export class DotCarrier implements Carrier {
   /** Until its end of data, a message is announced without a bound. */
   readonly complete = false;
+  readonly replyOwed = false;
   readonly #connection: Connection;
   readonly #dots = new DotWriter();
   readonly #wire: Uint8Array[] = [];
@@ -30,9 +35,9 @@ export class DotCarrier implements Carrier {
     this.#trace = trace;
   }
 
-  chunk(): boolean {
-    return false;
-  }
+  chunk(): void {}
+
+  chunkReplied(): void {}
 
   write(content: Uint8Array): void {
     this.#writeTrace();
@@ -59,6 +64,7 @@ export class DotCarrier implements Carrier {
  * its LF has come, and there must be something left for BDAT LAST when policy has spoken.
  */
 export class ChunkCarrier implements Carrier {
+  replyOwed = false;
   readonly #connection: Connection;
   #trace: Uint8Array | undefined;
   /** Octets of the chunk announced to the backend that are still to be written. */
@@ -76,16 +82,20 @@ export class ChunkCarrier implements Carrier {
     return this.#owed === 0;
   }
 
-  chunk(size: number): boolean {
-    if (size === 0) return false;
+  chunk(size: number): void {
+    if (size === 0) return;
     this.#owed = this.#back + size - 1;
     this.#back = 1;
     const announced = this.#owed + (this.#trace?.length ?? 0);
-    if (announced === 0) return false;
+    if (announced === 0) return;
     this.#announce(`BDAT ${announced}`);
     this.#connection.expect("chunk");
+    this.replyOwed = true;
     if (this.#kept !== undefined && this.#owed > 0) this.#take(this.#kept);
-    return true;
+  }
+
+  chunkReplied(): void {
+    this.replyOwed = false;
   }
 
   write(content: Uint8Array): void {

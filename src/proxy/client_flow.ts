@@ -11,6 +11,12 @@ const LINGER = 5_000;
 export class ClientFlow {
   readonly #wire: Wire;
   readonly #around: Surroundings;
+  /** The backend does not take what it is sent. */
+  backendSlow = false;
+  /** The client will send no more. */
+  halfClosed = false;
+  /** The client is gone. */
+  gone = false;
   #paused = false;
   #slow = false;
   #stalledAt = 0;
@@ -31,13 +37,8 @@ export class ClientFlow {
     return this.#paused;
   }
 
-  /** The client does not read what it is sent. */
-  get slow(): boolean {
-    return this.#slow;
-  }
-
   write(bytes: Uint8Array): void {
-    if (this.#wire.write(bytes)) return;
+    if (this.gone || this.#wire.write(bytes)) return;
     this.#slow = true;
     this.#stalledAt = this.#around.now();
   }
@@ -46,9 +47,14 @@ export class ClientFlow {
     this.#slow = false;
   }
 
-  /** Stops or resumes reading. @returns true: it has been resumed */
-  pause(pause: boolean): boolean {
-    if (pause === this.#paused) return false;
+  /**
+   * Stops or resumes reading, by who is slow.
+   * @param full as much as may wait has been read
+   * @returns true: it has been resumed
+   */
+  regulate(full: boolean): boolean {
+    const pause = this.backendSlow || this.#slow || full;
+    if (this.gone || pause === this.#paused) return false;
     this.#paused = pause;
     if (pause) this.#wire.pause();
     else this.#wire.resume();

@@ -1,6 +1,6 @@
 /**
- * Whom a session is with, as far as that is known by now: what plugins are told of it, what backends are told of it, and
- * what stands in the Received field.
+ * Whom a session is with, as far as that is known by now: what it is offered, what plugins and backends are told of it,
+ * and what stands in the Received field.
  */
 import type { Identity } from "../backend/identity.ts";
 import { receivedField } from "../mail/trace.ts";
@@ -11,6 +11,7 @@ import { REVERSE, type ReverseFinding } from "../policy/well_known.ts";
 import type { ClientName } from "../smtp/client_facts.ts";
 import type { Caller } from "./caller.ts";
 import type { Known } from "./facts.ts";
+import type { Offer } from "./offer.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** What a trace field tells of a message besides its client. */
@@ -68,6 +69,17 @@ export class Guest {
   /** Of its own connection, wherever that ends. */
   get tls(): TlsFacts | undefined {
     return this.#wire.tls ?? this.#caller.tls;
+  }
+
+  /** What it is offered now, as far as the backends are known. */
+  offer(): Offer {
+    const { pools, offers, tls } = this.#around;
+    return offers.for(pools.reach(this.listener).extensions(), {
+      // Where a trusted host has ended the client's TLS, the client is within TLS already (RFC 3207 §4.2).
+      starttls: tls !== undefined && this.tls === undefined,
+      secured: this.#wire.tls !== undefined,
+      xclient: this.#caller.mayName,
+    });
   }
 
   known(id: string, findings: Findings, conduct: Conduct): Known {

@@ -13,10 +13,6 @@ import type { Transaction } from "./transaction.ts";
 /** What went wrong on the way, whether the client noticed or not. */
 export type Incident = "ambiguous" | "backend lost" | "no backend";
 
-export function outcomeOf({ code }: Reply): Outcome {
-  return code < 300 ? "delivered" : code < 500 ? "deferred" : "rejected";
-}
-
 /** What is known of a session when it is over. */
 export interface SessionEnd {
   readonly helo: string;
@@ -111,13 +107,11 @@ export class SessionRecord {
   }
 
   /**
-   * @param size octets of the message, 0 where it was not read to its end
    * @returns how it ended in the end: what looks deferred to the client may be ambiguous
    */
   transactionEnds(
     transaction: Transaction,
     outcome: Outcome,
-    size: number,
     { verdicts = [], ...detail }: {
       readonly reply?: number;
       readonly fault?: string;
@@ -134,7 +128,7 @@ export class SessionRecord {
       from: visible(transaction.mail.path.mailbox),
       to: transaction.accepted.map((rcpt) => visible(rcpt.path.mailbox)),
       refused: transaction.refused || undefined,
-      size,
+      size: transaction.size,
       outcome: ended,
       ...detail,
       pool: transaction.pool === DEFAULT_POOL ? undefined : transaction.pool,

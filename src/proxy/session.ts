@@ -6,7 +6,6 @@ import type { Identity } from "../backend/identity.ts";
 import type { Wire, WireOwner } from "../net/wire.ts";
 import type { Findings } from "../policy/finding.ts";
 import type { ListenAddress } from "../policy/settings.ts";
-import type { Fate } from "../policy/layer.ts";
 import type { Outcome } from "../policy/observation.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
 import type { Destination } from "../backend/pools.ts";
@@ -23,17 +22,13 @@ import * as facts from "./facts.ts";
 import { Guest } from "./guest.ts";
 import { type Judged, Judging } from "./judging.ts";
 import { messageRefusal } from "./message_fault.ts";
-import { type Incident, outcomeOf, SessionRecord } from "./record.ts";
+import { endOf, fateOf, outcomeOf } from "./outcome.ts";
+import { type Incident, SessionRecord } from "./record.ts";
+import { destinationOf, join, UNROUTED } from "./routing.ts";
+import { UNREACHABLE } from "./search.ts";
 import { headerBegins } from "./signature.ts";
-import { destinationOf } from "./routing.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Transaction, type TransactionOwner } from "./transaction.ts";
-
-/** What a transaction's end means for what waits for it. */
-function fateOf(outcome: Outcome, { delivered }: Transaction): Fate {
-  if (outcome === "ambiguous") return "unknown";
-  return delivered ? "taken" : "not taken";
-}
 
 /** How long EHLO waits for a backend that was never seen. */
 const PATIENCE = 2_000;
@@ -57,20 +52,13 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   readonly #server: Server;
   readonly #owner: SessionOwner;
   #transaction: Transaction | undefined;
-  #size = 0;
   #sendsChunks = false;
-  /** How the transaction's sender or its recipients were refused, while none of them was accepted. */
-  #refusedAs: Outcome | undefined;
   #asking: Asking | undefined;
   /** The event that waits for its answer. */
   #event: ServerEvent | undefined;
   /** Something has come from the client. */
   #heard = false;
   #pumping = false;
-  #backendSlow = false;
-  /** The client will send no more; the client is gone. */
-  #halfClosed = false;
-  #gone = false;
   #error: string | undefined;
   /** A client that will send no more was told that its message is delivered. */
   #toldHalfClosed = false;
@@ -182,13 +170,13 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   }
 
   end(): void {
-    this.#halfClosed = true;
+    this.#flow.halfClosed = true;
     if (this.#flow.closing) return this.#wire.close();
     this.#pump();
   }
 
   close(error: Error | undefined): void {
-    this.#gone = true;
+    this.#flow.gone = true;
     this.#guest.left();
     this.#error = error?.message;
     // A client that closed looks like one that only stopped sending, until what was written to it comes back as an error.
@@ -237,14 +225,14 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#pumping = true;
     try {
       this.#handleAll();
-      if (this.#gone) return;
-      this.#backendSlow = this.#transaction !== undefined && !this.#transaction.flush();
+      if (this.#flow.gone) return;
+      this.#flow.backendSlow = this.#transaction !== undefined && !this.#transaction.flush();
       if (this.#around.draining() && this.#idle()) {
         this.#server.end(this.refusal(421, "3.2", "This server is shutting down, try again later"));
         this.#handleAll();
       }
       this.#flush();
-      if (this.#halfClosed) this.#afterHalfClose();
+      if (this.#flow.halfClosed) this.#afterHalfClose();
       this.#regulate();
     } catch (cause) {
       this.broken(cause);
@@ -267,16 +255,14 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   #flush(): void {
     const bytes = this.#server.output();
-    if (bytes !== undefined && !this.#gone) this.#flow.write(bytes);
+    if (bytes !== undefined) this.#flow.write(bytes);
   }
 
   /** Stops or resumes reading from the client, by who is slow. */
   #regulate(): void {
     const waits = this.#event !== undefined || !this.#server.greeted;
     const full = waits && this.#server.buffered > this.#around.limits.inputBuffer;
-    if (this.#gone) return;
-    const resumed = this.#flow.pause(this.#backendSlow || this.#flow.slow || full);
-    if (resumed) this.#server.resumed(this.#around.now());
+    if (this.#flow.regulate(full)) this.#server.resumed(this.#around.now());
   }
 
   /** The client has said all it will say: when all of it is answered, so are we. */
@@ -307,11 +293,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       case "rcpt":
         return this.#rcpt(event);
       case "data":
-        return this.#judge(
-          "data",
-          (findings) => facts.complete(this.#known(findings), this.#transaction!),
-          () => this.#transaction!.data(),
-        );
+        return this.#judgeComplete(() => this.#transaction!.data());
       case "chunk":
         return this.#chunk(event.size);
       case "chunk end":
@@ -326,12 +308,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       case "xclient":
         return this.#named(event.facts);
       case "ask":
-        this.#asking = new Asking(this.#around.pools.default, event.line, this.identity(), (given) => {
-          this.#asking = undefined;
-          this.answered(
-            given ?? this.refusal(451, "3.0", "No mail server can be reached now, try again later"),
-          );
-        });
+        return this.#ask(event.line);
     }
   }
 
@@ -355,25 +332,16 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   #offer(): void {
     this.#offerBy = Infinity;
-    if (this.#gone || this.#event?.kind !== "helo") return;
-    const { pools, offers, tls, hostname } = this.#around;
-    const secured = this.#wire.tls !== undefined;
-    const offer = offers.for(pools.reach(this.#guest.listener).extensions(), {
-      // Where a trusted host has ended the client's TLS, the client is within TLS already (RFC 3207 §4.2).
-      starttls: tls !== undefined && !secured && this.caller.tls === undefined,
-      secured,
-      xclient: this.caller.mayName,
-    });
+    if (this.#flow.gone || this.#event?.kind !== "helo") return;
+    const offer = this.#guest.offer();
     this.#event = undefined;
-    const given = this.#guest.verb === "EHLO" ? offer.ehlo : reply(250, "", hostname);
+    const given = this.#guest.verb === "EHLO" ? offer.ehlo : reply(250, "", this.#around.hostname);
     this.#server.answerHelo(given, offer.extensions, this.#around.now());
     this.#pump();
   }
 
   #mail(event: MailCommand): void {
     this.#record.transactionBegins();
-    this.#size = 0;
-    this.#refusedAs = undefined;
     const options = this.#around.transaction;
     const transaction = this.#transaction = new Transaction(
       event,
@@ -396,30 +364,12 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     );
   }
 
-  /** The recipients of one transaction go to one pool. */
   #address(event: RcptCommand): void {
-    const transaction = this.#transaction!;
     const to = this.#destination(event.path);
-    if (to === undefined) {
-      return this.answered(
-        this.refusal(451, "3.0", "It cannot be told now where this mail goes, try again later"),
-      );
-    }
-    if (transaction.full) {
-      return this.answered(
-        this.refusal(452, "5.3", "One recipient a transaction here: send another transaction"),
-        false,
-      );
-    }
-    if (transaction.goTo(to)) return transaction.recipient(event);
-    this.answered(
-      this.refusal(
-        451,
-        "5.3",
-        "This recipient is served elsewhere than the others: send a separate transaction",
-      ),
-      false,
-    );
+    if (to === undefined) return this.answered(this.#server.refusal(UNROUTED));
+    const refusal = join(this.#transaction!, to);
+    if (refusal !== undefined) return this.answered(this.#server.refusal(refusal), false);
+    this.#transaction!.recipient(event);
   }
 
   #destination(recipient?: Path): Destination | undefined {
@@ -435,17 +385,18 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   #chunk(size: number): void {
     this.#sendsChunks = true;
     if (this.#server.phase === "bdat") return this.#transaction!.chunk(size);
-    this.#judge(
-      "data",
-      (findings) => facts.complete(this.#known(findings), this.#transaction!),
-      () => this.#transaction!.chunk(size),
-    );
+    this.#judgeComplete(() => this.#transaction!.chunk(size));
+  }
+
+  /** The envelope is complete: the message comes next. */
+  #judgeComplete(proceed: () => void): void {
+    this.#judge("data", (findings) => facts.complete(this.#known(findings), this.#transaction!), proceed);
   }
 
   /** The message is complete: when nobody objects, its end goes to the backend. */
   #end(event: ServerEvent & { kind: "end" }): void {
     if (event.fault !== undefined) return this.answered(this.#server.refusal(messageRefusal(event.fault)));
-    this.#size = event.size;
+    this.#transaction!.size = event.size;
     this.#judge(
       "message",
       (findings) => facts.read(this.#known(findings), this.#transaction!, event.size),
@@ -462,6 +413,14 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       this.#judging?.secured();
       this.#server.secured(this.#around.now());
       this.#pump();
+    });
+  }
+
+  /** VRFY, EXPN or ETRN, put to a backend. */
+  #ask(line: string): void {
+    this.#asking = new Asking(this.#around.pools.default, line, this.identity(), (given) => {
+      this.#asking = undefined;
+      this.answered(given ?? this.#server.refusal(UNREACHABLE));
     });
   }
 
@@ -518,7 +477,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   }
 
   later(work: () => void): void {
-    if (this.#gone) return;
+    if (this.#flow.gone) return;
     try {
       work();
       this.#pump();
@@ -537,11 +496,11 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     const transaction = this.#transaction;
     if (given.code >= 400) this.#noteRefusal(event, given);
     if (event.kind === "end" && transaction !== undefined) {
-      if (this.#gone && transaction.delivered) this.#record.unacknowledged();
-      this.#toldHalfClosed = this.#halfClosed && transaction.delivered;
+      if (this.#flow.gone && transaction.delivered) this.#record.unacknowledged();
+      this.#toldHalfClosed = this.#flow.halfClosed && transaction.delivered;
       this.#finish(outcomeOf(given), { reply: given.code });
     }
-    if (this.#gone) return event.kind === "end" ? this.#over() : undefined;
+    if (this.#flow.gone) return event.kind === "end" ? this.#over() : undefined;
     this.#server.answer(given, this.#around.now(), counts);
     if (event.kind === "rcpt") this.#judging?.recipientOver(given.code < 300);
     if (
@@ -564,7 +523,9 @@ export class Session implements WireOwner, TransactionOwner, Judged {
       to: event.kind === "rcpt" ? event.path.mailbox : undefined,
       backend: plugin === undefined ? transaction?.backend : undefined,
     });
-    if (transaction !== undefined && transaction.accepted.length === 0) this.#refusedAs = outcomeOf(given);
+    if (transaction !== undefined && transaction.accepted.length === 0) {
+      transaction.refusedAs = outcomeOf(given);
+    }
   }
 
   chunkWanted(): void {
@@ -580,7 +541,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   }
 
   backendReady(): void {
-    this.#backendSlow = false;
+    this.#flow.backendSlow = false;
     if (!this.#pumping) this.#regulate();
   }
 
@@ -615,23 +576,23 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     const transaction = this.#transaction;
     if (transaction === undefined) return;
     this.#transaction = undefined;
-    this.#backendSlow = false;
+    this.#flow.backendSlow = false;
     transaction.abandon();
-    const trail = this.#judging?.takeTrail();
-    // Nothing is lost of a transaction that nobody was accepted for.
-    const nobody = transaction.accepted.length === 0 && (outcome === "lost" || outcome === "reset");
-    const told = nobody ? this.#refusedAs ?? outcome : outcome;
-    const ended = this.#record.transactionEnds(transaction, told, this.#size, {
+    const verdicts = this.#judging?.takeTrail();
+    const ended = this.#record.transactionEnds(transaction, endOf(transaction, outcome), {
       ...detail,
-      verdicts: trail,
+      verdicts,
     });
+    this.#observeEnd(transaction, ended);
+    this.#judging?.transactionOver(fateOf(transaction, ended));
+  }
+
+  #observeEnd(transaction: Transaction, outcome: Outcome): void {
     const { chain } = this.#around;
-    if (chain.observed) {
-      const session = facts.sending(this.#known(this.#judges().findings("mail")), transaction);
-      const recipients = transaction.accepted.map(({ path }) => path);
-      chain.observe({ kind: "transaction", session, recipients, outcome: ended, size: this.#size });
-    }
-    this.#judging?.transactionOver(fateOf(ended, transaction));
+    if (!chain.observed) return;
+    const session = facts.sending(this.#known(this.#judges().findings("mail")), transaction);
+    const recipients = transaction.accepted.map(({ path }) => path);
+    chain.observe({ kind: "transaction", session, recipients, outcome, size: transaction.size });
   }
 
   // ---- ending ----
@@ -654,6 +615,6 @@ export class Session implements WireOwner, TransactionOwner, Judged {
   broken(cause: unknown): void {
     this.#record.fault(cause);
     if (this.#transaction !== undefined && !this.#transaction.committing) this.#finish("lost");
-    if (!this.#gone) this.#wire.abort();
+    if (!this.#flow.gone) this.#wire.abort();
   }
 }

@@ -7,17 +7,19 @@
  */
 import type { Backend } from "../backend/backend.ts";
 import { type Connection, type Holder, isOutOfTurn, type Loss } from "../backend/connection.ts";
-import type { Request, Taker } from "../backend/attempt.ts";
 import { isForwarded } from "../backend/handshake.ts";
 import { forwardLines, type Identity } from "../backend/identity.ts";
 import type { Pool } from "../backend/pool.ts";
 import type { Destination } from "../backend/pools.ts";
+import type { Outcome } from "../policy/observation.ts";
 import type { Step } from "../smtp/client.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { asksBinary } from "../smtp/parameters.ts";
 import { type Carrier, ChunkCarrier, DotCarrier } from "./carrier.ts";
 import type { Incident } from "./record.ts";
 import { fits, type MailCommand, mailLine, type RcptCommand, rcptLine } from "./envelope.ts";
+import { EnvelopeScript } from "./envelope_script.ts";
+import { Search, type Seeker, UNREACHABLE } from "./search.ts";
 
 /** Who is told how the transaction goes. */
 export interface TransactionOwner {
@@ -57,20 +59,7 @@ const MAIL_TAKEN = reply(250, "1.0", "Ok");
 /** What the owner waits for. */
 type Asked = "mail" | "rcpt" | "data" | "chunk" | "chunk end" | "end";
 
-/** A command in flight. `told`: the client has had its answer already. `ahead`: the client's next one but not yet asked. */
-interface Sent {
-  readonly step: Step;
-  readonly told: boolean;
-  readonly ahead?: RcptCommand;
-}
-
-/** A recipient who will be asked for, and what the backend has said to him. */
-interface Foreseen {
-  readonly rcpt: RcptCommand;
-  readonly reply: Reply;
-}
-
-export class Transaction implements Taker, Holder {
+export class Transaction implements Seeker, Holder {
   readonly mail: MailCommand;
   readonly accepted: RcptCommand[] = [];
   /** Recipients that the backend refused. */
@@ -79,38 +68,26 @@ export class Transaction implements Taker, Holder {
   backend: string | undefined;
   /** Set once the backend has said 2yz to the end of data. */
   delivered = false;
-  /** Where it goes; undefined until a recipient has said it. */
-  #destination: Destination | undefined;
+  /** Octets of the message; 0 until it was read to its end. */
+  size = 0;
+  /** How its sender or its recipients were refused, while none of them was accepted. */
+  refusedAs: Outcome | undefined;
   readonly #owner: TransactionOwner;
   readonly #options: TransactionOptions;
   #asked: Asked | undefined;
   #rcpt: RcptCommand | undefined;
   #chunkSize = 0;
-  #request: Request | undefined;
+  readonly #search = new Search(this);
   #connection: Connection | undefined;
   /** On this connection the backend has answered this transaction something. */
   #heard = false;
-  readonly #spent = new Set<Backend>();
-  /** Commands of the envelope that went out in the last write, and whether on this connection it ever was several. */
-  #group = 0;
-  #ahead = false;
-  /** Commands in flight, and those to send when it is their turn. */
-  readonly #sent: Sent[] = [];
-  readonly #script: { readonly sent: Sent; readonly line: string }[] = [];
-  /** The reply to what is asked, while others of its group are awaited. */
-  #due: Reply | undefined;
-  /** Answers that were got ahead, in order. */
-  #foreseen: Foreseen[] = [];
-  /** The reply that answers whatever is asked, since the envelope could not be repeated. */
-  #spoilt: Reply | undefined;
+  readonly #script = new EnvelopeScript();
   #carrier: Carrier | undefined;
   /** Who accepted the last recipient speaks LMTP. */
   #single = false;
   #endSent = false;
   /** What a backend said that will not have the client. */
   #denied: Reply | undefined;
-  #dials = 0;
-  #abandoned = false;
   /** The transaction cannot succeed any more. */
   #failed: Reply | undefined;
 
@@ -127,7 +104,7 @@ export class Transaction implements Taker, Holder {
 
   /** The name of the pool that it goes to. */
   get pool(): string | undefined {
-    return this.#destination?.name;
+    return this.#search.name;
   }
 
   /** No other recipient can join: LMTP would answer the message once for each (RFC 2033 §4.2). */
@@ -136,7 +113,7 @@ export class Transaction implements Taker, Holder {
   }
 
   get #pool(): Pool {
-    return this.#destination!.pool;
+    return this.#search.pool;
   }
 
   // ---- asked by the session ----
@@ -157,24 +134,20 @@ export class Transaction implements Taker, Holder {
    * @returns false where it goes elsewhere already
    */
   goTo(to: Destination): boolean {
-    if (this.#destination?.name === to.name) return true;
+    if (this.pool === to.name) return true;
     if (this.accepted.length > 0) return false;
     this.#giveBack();
-    this.#destination?.leave();
-    this.#destination = to;
     this.#denied = undefined;
-    this.#spent.clear();
-    to.enter();
+    this.#search.goTo(to);
     return true;
   }
 
   recipient(rcpt: RcptCommand): void {
     this.#asked = "rcpt";
     this.#rcpt = rcpt;
-    const foreseen = this.#foreseen[0];
-    if (foreseen === undefined || rcptLine(foreseen.rcpt) !== rcptLine(rcpt)) return this.#ask();
-    this.#foreseen.shift();
-    this.#envelopeReplied("rcpt", this.#connection!, foreseen.reply);
+    const foretold = this.#script.takeForetold(rcpt);
+    if (foretold === undefined) return this.#ask();
+    this.#envelopeReplied("rcpt", this.#connection!, foretold);
   }
 
   data(): void {
@@ -195,7 +168,7 @@ export class Transaction implements Taker, Holder {
    * is due. It is said again on another connection, one command at a time.
    */
   get #isDoubtful(): boolean {
-    return this.#ahead && this.#connection !== undefined && this.#options.chunking &&
+    return this.#script.ahead && this.#connection !== undefined && this.#options.chunking &&
       this.#connection.extensions.has("CHUNKING");
   }
 
@@ -203,8 +176,8 @@ export class Transaction implements Taker, Holder {
   chunkEnd(): void {
     this.#asked = "chunk end";
     if (this.#failed !== undefined) return this.#answer(this.#failed);
-    if (this.#sent.length === 0) this.#answer(reply(250, "0.0", `${this.#chunkSize} octets received`));
-    else this.#connection!.chunkWritten();
+    if (this.#carrier!.replyOwed) this.#connection!.chunkWritten();
+    else this.#answer(reply(250, "0.0", `${this.#chunkSize} octets received`));
   }
 
   /** Octets of the message; they must not change before `flush`. */
@@ -223,46 +196,34 @@ export class Transaction implements Taker, Holder {
     this.#asked = "end";
     if (this.#failed !== undefined) return this.#answer(this.#failed);
     // A backend that still owes the reply to a chunk is not sent the last one.
-    if (this.#sent.length === 0) this.#end();
-    else this.#connection!.chunkWritten();
+    if (this.#carrier!.replyOwed) this.#connection!.chunkWritten();
+    else this.#end();
   }
 
   /** The message will not be sent, or not be ended: nothing of this transaction may remain with the backend. */
   abandon(): void {
-    this.#abandoned = true;
     this.#asked = undefined;
-    this.#request?.cancel();
-    this.#request = undefined;
-    this.#script.length = 0;
     this.#giveBack();
-    this.#destination?.leave();
+    this.#search.end();
   }
 
   #giveBack(): void {
-    this.#foreseen = [];
+    this.#script.disown();
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection === undefined) return;
-    if (this.#carrier !== undefined || this.#sent.length > 0) this.#pool.discard(connection);
+    // RSET would be taken for a part of the message.
+    if (this.#carrier !== undefined) this.#pool.discard(connection);
     else this.#pool.reset(connection);
   }
 
-  // ---- told by the pool ----
+  // ---- told by the search ----
 
-  taken(connection: Connection): void {
-    try {
-      this.#begun(connection);
-    } catch (cause) {
-      this.#owner.broken(cause);
-    }
-  }
-
-  #begun(connection: Connection): void {
-    if (this.#abandoned) return this.#pool.discard(connection);
-    this.#request = undefined;
+  found(connection: Connection): void {
     this.#connection = connection;
     this.backend = connection.backend.name;
-    this.#heard = this.#ahead = false;
+    this.#heard = false;
+    this.#script.begin();
     connection.holder = this;
     if (!this.#fits(connection)) {
       this.#pool.release(connection);
@@ -270,16 +231,11 @@ export class Transaction implements Taker, Holder {
       return this.#failover(connection.backend, "the backend does not offer what the envelope needs");
     }
     this.#forward(connection);
-    this.#script.push({
-      sent: { step: "mail", told: this.#asked !== "mail" },
-      line: mailLine(this.mail, connection.extensions),
-    });
-    for (const rcpt of this.accepted) {
-      this.#script.push({ sent: { step: "rcpt", told: true }, line: rcptLine(rcpt) });
-    }
-    if (this.#asked === "rcpt") {
-      this.#script.push({ sent: { step: "rcpt", told: false }, line: rcptLine(this.#rcpt!) });
-    }
+    const mail = mailLine(this.mail, connection.extensions);
+    if (this.#asked === "mail") this.#script.ask("mail", mail);
+    else this.#script.repeat("mail", mail);
+    for (const rcpt of this.accepted) this.#script.repeat("rcpt", rcptLine(rcpt));
+    if (this.#asked === "rcpt") this.#script.ask("rcpt", rcptLine(this.#rcpt!));
     this.#foresee(connection);
     this.#play(connection);
   }
@@ -296,7 +252,7 @@ export class Transaction implements Taker, Holder {
     if (!isForwarded(connection.backend.address) || connection.speaks) return;
     if (!connection.extensions.has("XFORWARD")) return;
     for (const line of forwardLines(this.#owner.identity(), this.#owner.ident, connection.extensions)) {
-      this.#script.push({ sent: { step: "xforward", told: true }, line });
+      this.#script.repeat("xforward", line);
     }
   }
 
@@ -306,40 +262,29 @@ export class Transaction implements Taker, Holder {
     if (connection.backend.address.lmtp) return;
     for (const ahead of this.#owner.ahead()) {
       if (!fits(this.mail, [], ahead, connection.extensions, connection.secured)) return;
-      this.#script.push({ sent: { step: "rcpt", told: false, ahead }, line: rcptLine(ahead) });
+      this.#script.askAhead(ahead);
     }
   }
 
-  denied(verdict: Reply, backend: Backend): void {
-    try {
-      if (this.#abandoned) return;
-      this.#request = undefined;
-      this.backend = backend.name;
-      this.#denied = verdict;
-      if (this.accepted.length > 0) this.#failed = this.#backendFault();
-      this.#answer(this.#failed ?? verdict);
-    } catch (cause) {
-      this.#owner.broken(cause);
-    }
+  turnedAway(verdict: Reply, backend: Backend): void {
+    this.backend = backend.name;
+    this.#denied = verdict;
+    if (this.accepted.length > 0) this.#failed = this.#backendFault();
+    this.#answer(this.#failed ?? verdict);
   }
 
-  unavailable(reason: string): void {
-    try {
-      this.#unreachable(reason);
-    } catch (cause) {
-      this.#owner.broken(cause);
-    }
-  }
-
-  #unreachable(reason: string): void {
-    if (this.#abandoned) return;
-    this.#request = undefined;
-    this.#spent.clear();
+  foundNobody(reason: string): void {
     this.#owner.incident("no backend", reason);
     // MAIL commits to nothing; the first RCPT tries again and is told the truth.
     if (this.#asked === "mail") this.#answer(MAIL_TAKEN);
-    else this.#answer(this.#owner.refusal(451, "3.0", "No mail server can be reached now, try again later"));
+    else this.#answer(this.#owner.refusal(...UNREACHABLE));
   }
+
+  broken(cause: unknown): void {
+    this.#owner.broken(cause);
+  }
+
+  // ---- told by the connection ----
 
   ready(): void {}
 
@@ -356,29 +301,23 @@ export class Transaction implements Taker, Holder {
     this.#heard = true;
     if (step === "end") return this.#ended(connection, given);
     if (step === "chunk") return this.#chunkReplied(connection, given);
-    const sent = this.#sent.shift()!;
     if (step === "data") return this.#dataReplied(connection, given);
-    if (sent.ahead !== undefined) this.#foreseen.push({ rcpt: sent.ahead, reply: given });
-    else if (!sent.told) this.#due = given;
-    // What XFORWARD says is for the backend's log alone.
-    else if (given.code >= 300 && step !== "xforward") this.#spoil(step, given);
-    // Of several that went out together the client hears when all are answered.
-    if (this.#sent.length === 0) this.#groupReplied(connection, step);
+    if (this.#script.replied(given)) this.#groupReplied(connection, step);
   }
 
   #groupReplied(connection: Connection, step: Step): void {
-    if (this.#group > 1 && !connection.quiet) return this.#unasked(connection, step);
-    const due = this.#due;
-    this.#due = undefined;
-    if (this.#spoilt !== undefined) this.#foreseen = [];
-    if (due === undefined || this.#spoilt !== undefined) this.#play(connection);
+    if (this.#script.several && !connection.quiet) {
+      return this.#unasked(connection, step, "more replies than commands");
+    }
+    const due = this.#script.takeDue();
+    if (due === undefined) this.#play(connection);
     else this.#envelopeReplied(this.#asked === "mail" ? "mail" : "rcpt", connection, due);
   }
 
   /** More was said than was asked: whose answer is whose is not known any more. */
-  #unasked(connection: Connection, step: Step): void {
+  #unasked(connection: Connection, step: Step, what: string): void {
     this.#pool.discard(connection);
-    this.#left({ why: "unasked", step, detail: `${connection.backend.name}: more replies than commands` });
+    this.#left({ why: "unasked", step, detail: `${connection.backend.name}: ${what}` });
   }
 
   drained(): void {
@@ -397,15 +336,17 @@ export class Transaction implements Taker, Holder {
     const connection = this.#connection!;
     this.#pool.forget(connection);
     if (isOutOfTurn(loss)) connection.backend.outOfTurn = true;
-    this.#connection = this.#due = undefined;
-    this.#foreseen = [];
-    this.#sent.length = this.#script.length = 0;
+    this.#connection = undefined;
+    this.#script.drop();
     const carrying = this.#carrier !== undefined;
     if (carrying && this.#asked === "end" && loss.step === "end" && loss.why !== "421") {
       this.#owner.incident("ambiguous", loss.detail);
     } else this.#owner.incident("backend lost", `${loss.why} at ${loss.step ?? "rest"}: ${loss.detail}`);
     if (carrying) return this.#fail();
     if (this.#asked === undefined) return;
+    // A refusal that came before the loss holds, unless it may be the answer to something else; it holds this once.
+    const spoilt = this.#takeSpoilt();
+    if (spoilt !== undefined && !isOutOfTurn(loss)) return this.#answer(spoilt);
     const gone = loss.why === "closed" || loss.why === "421" || loss.why === "refused";
     // A connection kept from an earlier transaction that dies at its first command was dead before.
     if (gone && connection.uses > 1 && !this.#heard) return this.#dial(true);
@@ -419,53 +360,32 @@ export class Transaction implements Taker, Holder {
   #ask(): void {
     if (this.#failed !== undefined) return this.#answer(this.#failed);
     // Whom nobody has asked for is not to get the message.
-    if (this.#foreseen.length > 0) this.#giveBack();
+    if (this.#script.unclaimed) this.#giveBack();
     const connection = this.#connection;
     if (connection === undefined) return this.#dial(false);
     if (this.#asked === "rcpt") {
-      this.#script.push({ sent: { step: "rcpt", told: false }, line: rcptLine(this.#rcpt!) });
+      this.#script.ask("rcpt", rcptLine(this.#rcpt!));
       this.#foresee(connection);
     }
     this.#play(connection);
   }
 
   #dial(fresh: boolean): void {
-    // A request may fail at once and have led to another one by the time it is known here.
     if (this.#denied !== undefined) return this.#answer(this.#denied);
-    const dial = ++this.#dials;
-    this.#request = undefined;
-    const request = this.#pool.take(this, this.#spent, fresh, this.#owner.identity());
-    if (dial === this.#dials && this.#connection === undefined && this.#asked !== undefined) {
-      this.#request = request;
-    }
+    this.#search.dial(fresh, this.#owner.identity());
   }
 
   /** Another backend, if there is one; this one has just failed. */
   #failover(backend: Backend, detail: string): void {
-    this.#spent.add(backend);
-    if (this.#pool.anybodyBut(this.#spent)) return this.#dial(false);
-    this.#spent.clear();
+    if (this.#search.another(backend)) return this.#dial(false);
     this.#owner.incident("no backend", detail);
     this.#answer(this.#backendFault());
   }
 
-  /**
-   * Sends what is left of the script in one write, or one command of it; at its end DATA or the chunk, if asked.
-   *
-   * A backend that replies once too often would lend one recipient the answer to another. Among commands sent one at a
-   * time it is caught at it, since a reply that came before its command is nobody's. Among several it is caught when
-   * they are all answered and something is left unread; and if that comes later still, at DATA, whose 354 is no answer
-   * to anything else.
-   */
+  /** Sends what is to come of the envelope; behind its end DATA or the chunk, if asked. */
   #play(connection: Connection): void {
-    const group = this.#script.splice(0, this.#goesAhead(connection) ? this.#script.length : 1);
-    this.#group = group.length;
-    if (group.length > 1) this.#ahead = true;
-    if (group.length === 0) this.#envelopeDone(connection);
-    for (const { sent, line } of group) {
-      this.#sent.push(sent);
-      connection.send(sent.step, line);
-    }
+    if (this.#script.play(connection, this.#goesAhead(connection))) return;
+    this.#envelopeDone(connection);
     connection.flush();
   }
 
@@ -477,44 +397,38 @@ export class Transaction implements Taker, Holder {
 
   /** Everything of the envelope is answered: what was asked beyond it can go on. */
   #envelopeDone(connection: Connection): void {
-    if (this.#spoilt !== undefined) return this.#reportSpoilt(connection);
+    const spoilt = this.#takeSpoilt();
+    if (spoilt !== undefined) {
+      this.#connection = undefined;
+      this.#pool.retire(connection);
+      return this.#answer(spoilt);
+    }
     if (this.#asked === "chunk" && this.#chunking(connection)) {
       this.#carrier = new ChunkCarrier(connection, this.#owner.trace());
       return this.#startChunk(this.#carrier);
     }
     if (this.#asked !== "data" && this.#asked !== "chunk") return;
-    this.#sent.push({ step: "data", told: false });
     connection.send("data", "DATA");
+  }
+
+  /** What the client hears where the envelope could not be repeated. Of MAIL that the proxy answered itself: its refusal. */
+  #takeSpoilt(): Reply | undefined {
+    const refusal = this.#script.takeSpoilt();
+    if (refusal === undefined || this.accepted.length === 0) return refusal;
+    return (this.#failed = this.#backendFault());
   }
 
   /** Who has once replied too often gets DATA, whose 354 would tell the next time; what is binary can only go by BDAT. */
   #chunking({ extensions, backend }: Connection): boolean {
-    return extensions.has("CHUNKING") && !this.#ahead &&
+    return extensions.has("CHUNKING") && !this.#script.ahead &&
       ((this.#options.chunking && !backend.outOfTurn) || asksBinary(this.mail.parameters));
-  }
-
-  /** A repeated command was refused, though the client believes it accepted. */
-  #spoil(step: Step, reply: Reply): void {
-    this.#script.length = 0;
-    if (this.#spoilt !== undefined) return;
-    // MAIL that the proxy answered itself: its refusal is the recipient's.
-    this.#spoilt = step === "mail" ? reply : this.#backendFault();
-    if (this.accepted.length > 0) this.#failed = this.#backendFault();
-  }
-
-  #reportSpoilt(connection: Connection): void {
-    const spoilt = this.#failed ?? this.#spoilt!;
-    this.#spoilt = undefined;
-    this.#connection = undefined;
-    this.#pool.retire(connection);
-    this.#answer(spoilt);
   }
 
   #envelopeReplied(step: Step, connection: Connection, reply: Reply): void {
     if (step === "mail" && reply.code >= 300) {
       // Not given back: Postfix remembers the SIZE of a refused MAIL, and refuses the next client's MAIL for it.
       this.#connection = undefined;
-      this.#foreseen = [];
+      this.#script.disown();
       this.#pool.retire(connection);
     }
     if (step === "rcpt") {
@@ -535,24 +449,20 @@ export class Transaction implements Taker, Holder {
   }
 
   #startChunk(carrier: Carrier): void {
-    if (carrier.chunk(this.#chunkSize)) this.#sent.push({ step: "chunk", told: false });
+    carrier.chunk(this.#chunkSize);
     this.#asked = undefined;
     this.#owner.chunkWanted();
   }
 
   #chunkReplied(connection: Connection, reply: Reply): void {
-    if (reply.code < 300 && !this.#carrier!.complete) {
-      this.#pool.discard(connection);
-      return this.#left({
-        why: "unasked",
-        step: "chunk",
-        detail: "a reply came before the chunk's last octet",
-      });
+    const carrier = this.#carrier!;
+    if (reply.code < 300 && !carrier.complete) {
+      return this.#unasked(connection, "chunk", "a reply came before the chunk's last octet");
     }
-    this.#sent.shift();
+    carrier.chunkReplied();
     if (reply.code >= 300) {
       // Refused before its octets were all there, RSET would be taken for some of them.
-      if (this.#carrier!.complete) this.#pool.reset(connection);
+      if (carrier.complete) this.#pool.reset(connection);
       else this.#pool.discard(connection);
       this.#connection = undefined;
       this.#carrier = undefined;

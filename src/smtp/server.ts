@@ -4,7 +4,7 @@
  * `receive` takes bytes, `next` gives the next event, `answer` replies to it, `output` holds what goes to the
  * client. While an event waits for its answer nothing further is read, so replies cannot change their order.
  */
-import type { Command, Phase, Refusal } from "./commands.ts";
+import type { Command, Phase, Refusal, Standing } from "./commands.ts";
 import type { Extensions } from "./extensions.ts";
 import type { Limits } from "./limits.ts";
 import type { MessageChecks } from "./data.ts";
@@ -74,6 +74,9 @@ export class Server {
   /** The transaction's MAIL had SMTPUTF8, or BODY=BINARYMIME. */
   utf8 = false;
   binary = false;
+  /** What this side refused: how often, and the last time with which words. */
+  refusals = 0;
+  lastRefusal: string | undefined;
   readonly options: ServerOptions;
   #mode: Mode = "silent";
   readonly #input = new LineReader();
@@ -284,17 +287,11 @@ export class Server {
   foresee(): readonly RcptCommand[] {
     const mail = this.#waiting?.kind === "mail" ? this.#waiting : undefined;
     if ((mail === undefined && this.#pending !== "rcpt") || this.#unforeseen) return NOBODY;
-    const { limits } = this.options;
-    const standing = {
-      offered: this.offered,
-      utf8: mail === undefined ? this.utf8 : asksUtf8(mail.parameters),
-      binary: mail === undefined ? this.binary : asksBinary(mail.parameters),
-      messageSize: limits.messageSize,
-      xclient: false,
-      tlsMissing: this.#tlsMissing,
-    };
+    const standing = mail === undefined
+      ? this.#standing(this.utf8, this.binary)
+      : this.#standing(asksUtf8(mail.parameters), asksBinary(mail.parameters));
     const most = this.#tally.recipientsLeft - 1;
-    const seen = recipientsAhead(this.#input, standing, most, limits.commandLine);
+    const seen = recipientsAhead(this.#input, standing, most, this.options.limits.commandLine);
     // Looked at once more for each recipient, a long input would cost the square of its length.
     this.#unforeseen = seen === undefined;
     return seen ?? NOBODY;
@@ -306,19 +303,11 @@ export class Server {
     if (this.#foreignTls()) {
       return this.#fatal([421, "7.0", "TLS was not asked for: use STARTTLS, or a port for implicit TLS"]);
     }
-    const { limits } = this.options;
-    const line = this.#input.line(limits.commandLine);
+    const line = this.#input.line(this.options.limits.commandLine);
     if (line === undefined) return undefined;
     if (typeof line !== "string") return this.#lineFault(line.fault);
     this.#pace.restart(this.#now);
-    const read = readCommand(line, this.phase, {
-      offered: this.offered,
-      utf8: this.utf8,
-      binary: this.binary,
-      messageSize: limits.messageSize,
-      xclient: this.#xclient,
-      tlsMissing: this.#tlsMissing,
-    });
+    const read = readCommand(line, this.phase, this.#standing(this.utf8, this.binary));
     if (!this.#ahead && this.#input.length > 0) this.conduct.pipelinedEarly = true;
     if ("command" in read) return this.#act(read.command);
     if (read.refusal[0] === 500) this.conduct.unknownCommands++;
@@ -326,6 +315,17 @@ export class Server {
       return this.#refuseChunk(read.swallow, this.refusal(read.refusal)), "again";
     }
     return read.fatal ? this.#fatal(read.refusal) : this.#refuse(read.refusal);
+  }
+
+  #standing(utf8: boolean, binary: boolean): Standing {
+    return {
+      offered: this.offered,
+      utf8,
+      binary,
+      messageSize: this.options.limits.messageSize,
+      xclient: this.#xclient,
+      tlsMissing: this.#tlsMissing,
+    };
   }
 
   /** A TLS ClientHello where a command should stand. */
@@ -521,10 +521,6 @@ export class Server {
   #count(refusal: Refusal | undefined): void {
     if (refusal !== undefined && this.#mode !== "closed") this.#fatal(refusal);
   }
-
-  /** What this side refused: how often, and the last time with which words. */
-  refusals = 0;
-  lastRefusal: string | undefined;
 
   /** A refusal of this session's, with its reference. */
   refusal([code, enhanced, text]: Refusal): Reply {

@@ -35,6 +35,14 @@ describe("check shows", () => {
     );
   });
 
+  test("options that JSON has no word for", () => {
+    const options = { names: undefined, most: 5n, judge: () => true };
+    const shown = lines([{ ...names, options }]).map((line) => line.trim().replace(/ +/, " "));
+    expect(shown).toContain("names.names not set");
+    expect(shown).toContain('names.most "5"');
+    expect(shown).toContain('names.judge "(a function)"');
+  });
+
   test("backends with what is not their default", () => {
     const { settings } = definePolicy({
       hostname: "mx.example",

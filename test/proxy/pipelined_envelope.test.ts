@@ -115,6 +115,20 @@ ${leg(true, [["MAIL FROM:<s@client.example>", "250 2.1.0 Ok"], ["RCPT TO:<b@mx.e
     S: 250 2.1.5 Ok`,
   );
 
+  dialogue(
+    "MAIL that was refused before the backend was lost is held against this recipient, and against no other",
+    LATE,
+    `${GROUP}
+     < 550 5.7.1 Not you
+     < <close>
+    S: 550 5.7.1 Not you
+    C: RCPT TO:<c@mx.example>
+       > <connect>
+${leg(true, [["MAIL FROM:<s@client.example>", "250 2.1.0 Ok"], ["RCPT TO:<c@mx.example>", "250 2.1.5 Ok"]])}
+    S: 250 2.1.5 Ok
+    ${OPENED + DELIVERED}`,
+  );
+
   for (
     const [name, loss] of [["421 to RCPT", "< 421 4.3.2 busy\n> <abort>"], [
       "a torn reply",
