@@ -124,8 +124,10 @@ export class EnvelopeScript {
 
   /** What was said to this recipient ahead, once, if it is his turn. */
   takeForetold(rcpt: RcptCommand): Reply | undefined {
-    if (this.#foretold[0]?.line !== rcptLine(rcpt)) return undefined;
-    return this.#foretold.shift()!.reply;
+    const first = this.#foretold[0];
+    if (first === undefined || first.line !== rcptLine(rcpt)) return undefined;
+    this.#foretold.shift();
+    return first.reply;
   }
 
   /** The backend has recipients that nobody has asked for. */

@@ -84,26 +84,37 @@ export class Search implements Taker {
 
   taken(connection: Connection): void {
     if (this.#over) return this.pool.discard(connection);
-    this.#settle(() => this.#seeker.found(connection));
-  }
-
-  denied(verdict: Reply, backend: Backend): void {
-    this.#settle(() => this.#seeker.turnedAway(verdict, backend));
-  }
-
-  unavailable(reason: string): void {
-    this.#spent.clear();
-    this.#settle(() => this.#seeker.foundNobody(reason));
-  }
-
-  #settle(tell: () => void): void {
-    if (this.#over) return;
-    this.#turn++;
-    this.#request = undefined;
     try {
-      tell();
+      this.#settled();
+      this.#seeker.found(connection);
     } catch (cause) {
       this.#seeker.broken(cause);
     }
+  }
+
+  denied(verdict: Reply, backend: Backend): void {
+    if (this.#over) return;
+    try {
+      this.#settled();
+      this.#seeker.turnedAway(verdict, backend);
+    } catch (cause) {
+      this.#seeker.broken(cause);
+    }
+  }
+
+  unavailable(reason: string): void {
+    if (this.#over) return;
+    try {
+      this.#settled();
+      this.#spent.clear();
+      this.#seeker.foundNobody(reason);
+    } catch (cause) {
+      this.#seeker.broken(cause);
+    }
+  }
+
+  #settled(): void {
+    this.#turn++;
+    this.#request = undefined;
   }
 }
