@@ -4,9 +4,11 @@
 
 export function postfix(proxy: string): readonly string[] {
   const address = proxy.includes(":") ? `[${proxy}]` : proxy;
+  const isHere = /^127\.|^::1$/.test(proxy);
   return [
     "# master.cf: a listener for the proxy alone, so that nothing changes for the others",
-    "10025 inet n - y - - smtpd",
+    // Whoever is not the proxy should not even reach it.
+    `${isHere ? `${address}:` : ""}10025 inet n - y - - smtpd`,
     "  # Who the client is. XCLIENT tells most: name, address, HELO, login.",
     `  -o smtpd_authorized_xclient_hosts=${address}`,
     "  # Or by a PROXY header, which is then demanded on every connection (this line instead of that):",

@@ -76,7 +76,7 @@ const OPTIONS: { readonly [Name in OptionName]: Option<BackendOptions[Name]> } =
   verify: choice("verify", ["none", "ca", "name"]),
   serverName: text("serverName", "a host name", isDomain),
   pins: {
-    form: "pins=SHA-256 in base64 (several with commas)",
+    form: "pins=SHA-256 in base64 (several only in a policy)",
     allowed: "an array of SHA-256 sums in base64",
     read: (given) => given.split(",").every(isPin) ? given.split(",") : undefined,
     isGood: (value) => Array.isArray(value) && value.every(isPin),

@@ -12,6 +12,7 @@ export function togetherMistakes(settings: Settings): string[] {
   return [
     ...repeated(elements(plugins)),
     ...repeatedBackends(elements(backends)),
+    ...repeatedListeners(elements(listen)),
     ...elements(listen).flatMap((address) => headerMistakes(address, elements(trusted))),
     ...routeMistakes(routes, {
       listeners: elements(listen).flatMap((address) => address?.name ?? []),
@@ -54,6 +55,16 @@ function certificateMistakes(address: ListenAddress): string[] {
 
 function elements<Element>(given: readonly Element[]): readonly Element[] {
   return Array.isArray(given) ? given : [];
+}
+
+/** One place can be listened at once; port 0 is a free one each time. */
+function repeatedListeners(listen: Settings["listen"]): string[] {
+  const places = listen.map((address) => JSON.stringify(address?.endpoint));
+  return places.flatMap((place, i) => {
+    const first = places.indexOf(place);
+    if (first === i || place === undefined || /"port":0\b/.test(place)) return [];
+    return [`listen[${i}]: ${listen[i]!.name} is where listen[${first}] is; allowed is each place once`];
+  });
 }
 
 /** A name is a plugin's metrics, its circuit and its place in the log. */

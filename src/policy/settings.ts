@@ -91,8 +91,9 @@ export interface BackendAddress {
   /** It speaks LMTP (RFC 2033): one recipient a transaction. */
   readonly lmtp: boolean;
   /**
-   * How it is told who the client is. `auto`: by XCLIENT, or else XFORWARD, where it offers that. What is asked for by
-   * its name must be had: mail is deferred rather than sent as our own.
+   * How it is told who the client is. `auto`: by XCLIENT, or else XFORWARD, where it offers that. XCLIENT and PROXY that
+   * are asked for by name must be had: mail is deferred rather than sent as our own. XFORWARD gives no rights, and mail
+   * goes without it where it is not offered.
    */
   readonly identity: BackendIdentity;
   /**
