@@ -45,8 +45,8 @@ describe("a mistake is named with what was given and what is allowed:", () => {
     [{ listen: [] }, "listen: no address is given"],
     [{ listen: ["nonsense", "127.0.0.1:25"] }, 'listen[0]: "nonsense" was given; allowed is host:port'],
     [
-      { listen: ["127.0.0.1:25", "tls://127.0.0.1:25"] },
-      "listen[1]: tls://127.0.0.1:25 is where listen[0] is",
+      { listen: ["127.0.0.1:25", "127.0.0.1:25"] },
+      "listen[1]: 127.0.0.1:25 is where listen[0] is",
     ],
     [{ listen: [{ name: "x", endpoint: { host: "1.2.3.4" }, implicitTls: false }] }, "listen[0]: {"],
     [{ listen: [null] }, "listen[0]: null was given"],
