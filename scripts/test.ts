@@ -1,5 +1,6 @@
 /**
- * Runs the tests: all of them on Bun, then the portable ones on Deno.
+ * Runs the tests: all of them on Bun, the portable ones on Deno too. Those with real servers mostly wait, and run beside the
+ * others.
  *
  *   bun scripts/test.ts [--bun | --deno] [PART-OF-A-PATH …]
  *
@@ -18,7 +19,7 @@ import { BUN, DENO } from "./runtimes.ts";
 import { type TestFile, testFiles } from "./test_files.ts";
 
 interface Runtime {
-  readonly name: "Bun" | "Deno";
+  readonly name: string;
   readonly command: readonly string[];
   /** Milliseconds the whole run may take. */
   readonly limit: number;
@@ -36,7 +37,7 @@ const MINUTE = 60_000;
 /** Milliseconds for one test on Bun, whose preload sets them for the first file of a run alone. */
 const CASE_LIMIT = 30_000;
 
-function bun(report: string): Runtime {
+function bun(report: string, name = "Bun"): Runtime {
   // --no-orphans: servers that a test started must not outlive a run that broke off.
   const flags = [
     "--no-orphans",
@@ -44,7 +45,7 @@ function bun(report: string): Runtime {
     "--reporter=junit",
     `--reporter-outfile=${report}`,
   ];
-  return { name: "Bun", command: [BUN, "test", ...flags], limit: 10 * MINUTE };
+  return { name, command: [BUN, "test", ...flags], limit: 10 * MINUTE };
 }
 
 function deno(report: string): Runtime {
@@ -154,21 +155,36 @@ function tellBunOnly(files: readonly TestFile[]): void {
   for (const [reason, group] of reasons) console.log(`Not on Deno, ${group.length} files: ${reason}`);
 }
 
+function isLive({ path }: TestFile): boolean {
+  return path.startsWith("test/live/");
+}
+
 async function main(): Promise<void> {
   const given = process.argv.slice(2);
   const files = testFiles(given.filter((word) => !word.startsWith("--")));
   const portable = files.filter(({ bunOnly }) => bunOnly === undefined);
   const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
-  const runs: Run[] = [];
-  for (const [make, flag, list] of [[bun, "--bun", files], [deno, "--deno", portable]] as const) {
-    if (list.length === 0 || (given.some((word) => word.startsWith("--")) && !given.includes(flag))) continue;
-    const report = join(folder, `${flag.slice(2)}.xml`);
+  const isWanted = (flag: string) => !given.some((word) => word.startsWith("--")) || given.includes(flag);
+  const one = async (name: string, list: readonly TestFile[], make: (report: string) => Runtime) => {
+    if (list.length === 0) return [];
+    const report = join(folder, `${name}.xml`);
     const done = await run(make(report), list, report);
     console.log(
       `${done.runtime.name}: ${totals(done.cases)} (${done.files} files, ${done.seconds.toFixed(1)} s)`,
     );
-    runs.push(done);
-  }
+    return [done];
+  };
+  const [live, others] = isWanted("--bun")
+    ? [files.filter(isLive), files.filter((file) => !isLive(file))]
+    : [[], []];
+  const lanes = await Promise.all([
+    one("live", live, (report) => bun(report, "Bun, real servers")),
+    one("bun", others, (report) => bun(report)).then(async (first) => [
+      ...first,
+      ...await one("deno", isWanted("--deno") ? portable : [], deno),
+    ]),
+  ]);
+  const runs: Run[] = lanes.flat();
   rmSync(folder, { recursive: true });
   if (!given.includes("--bun")) tellBunOnly(files);
   tellSkipped(runs);
