@@ -1,6 +1,6 @@
 // bun only: starts real servers
 // Our own credentials at a real server (aiosmtpd), which takes no mail without: PLAIN, LOGIN, and what is wrong.
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -53,11 +53,15 @@ describe.skipIf(missing !== undefined)(
 
     beforeAll(async () => {
       chmodSync(folder, 0o755);
-      const places = new Namespaced("aiosmtpd", folder);
       await Promise.all(["both", "PLAIN", "LOGIN"].map(async (mechanism) => {
+        const own = join(folder, mechanism);
+        mkdirSync(own, { mode: 0o755 });
         const port = servers[mechanism] = await serverPort();
         const words = [String(port), mechanism, PASSWORD, SCRIPT];
-        const daemon = new Daemon(places.command('exec /usr/bin/python3 -c "$4" "$@"', ...words), folder);
+        const daemon = new Daemon(
+          new Namespaced("aiosmtpd", own).command('exec /usr/bin/python3 -c "$4" "$@"', ...words),
+          folder,
+        );
         running.push(daemon);
         await daemon.up("aiosmtpd", () => greets(port));
       }));
