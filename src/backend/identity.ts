@@ -99,8 +99,21 @@ export function forwardLines(client: Identity, ident: string, offered: Extension
   return xforwardLines({ name, addr, port, helo, proto, ident }, attributes);
 }
 
-function attributesOf(keyword: string, offered: Extensions): ReadonlySet<string> {
-  return new Set((offered.get(keyword) ?? "").toUpperCase().split(" ").filter((each) => each !== ""));
+type Naming = "XCLIENT" | "XFORWARD";
+
+/** What was read of an offer: it is asked for at every transaction. */
+const read = new WeakMap<Extensions, Map<Naming, ReadonlySet<string>>>();
+
+function attributesOf(keyword: Naming, offered: Extensions): ReadonlySet<string> {
+  let known = read.get(offered);
+  if (known === undefined) read.set(offered, known = new Map());
+  let attributes = known.get(keyword);
+  if (attributes === undefined) known.set(keyword, attributes = readAttributes(offered.get(keyword) ?? ""));
+  return attributes;
+}
+
+function readAttributes(parameters: string): ReadonlySet<string> {
+  return new Set(parameters.toUpperCase().split(" ").filter((each) => each !== ""));
 }
 
 function factsOf({ remote, local, unknown, name, helo, verb, user }: Identity): ClientFacts {
