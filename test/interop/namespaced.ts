@@ -61,6 +61,15 @@ export class Namespaced {
     return [...apart, "sh", "-ec", `${MOUNTS}\n(\n${script}\n)\n${LAST}`, base, ...own];
   }
 
+  /**
+   * One more program in the places of a command that runs already, with the end its caller gives it. The same places
+   * cannot be mounted twice at one time.
+   * @param pid that command's process
+   */
+  inside(pid: number, script: string): string[] {
+    return ["nsenter", "-t", String(pid), "-m", "-u", "sh", "-ec", script];
+  }
+
   #path(path: string): string {
     const [, top, ...rest] = path.split("/");
     return join(this.#places, top!, "own", ...rest);

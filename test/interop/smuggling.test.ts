@@ -64,7 +64,17 @@ interface Outcome {
   stored: number;
 }
 
-async function compare({ proxy, running }: Lane): Promise<Outcome[]> {
+async function compare(lane: Lane): Promise<Outcome[]> {
+  try {
+    return await compared(lane);
+  } catch (error) {
+    throw new Error(
+      `${error instanceof Error ? error.message : error}\nThe proxy:\n${lane.proxy.process.log}`,
+    );
+  }
+}
+
+async function compared({ proxy, running }: Lane): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   const jobs = [CONTROL, ...LOOK_ALIKES].flatMap((each) => VERBS.map((verb) => ({ ...each, verb })));
   await inParallel(jobs, 4, async ({ name, bytes, verb }) => {

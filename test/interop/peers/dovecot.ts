@@ -124,7 +124,13 @@ async function startSubmission({ folder }: PeerOptions): Promise<RunningPeer> {
   const sink = await smtpSink.start({ folder: sub(folder, "sink") });
   const places = new Namespaced("dovecot", sub(folder, "dovecot"));
   places.write("/etc/dovecot/dovecot.conf", submission(sink.port, folder));
-  const server = createServer((socket) => serve(socket, places));
+  const ready = "Its places are there";
+  const held = new Daemon(
+    places.command(`mkdir -p /run/dovecot; echo ${ready}; exec sleep infinity`),
+    folder,
+  );
+  await held.up("Dovecot", () => Promise.resolve(held.stdout.includes(ready)));
+  const server = createServer((socket) => serve(socket, places.inside(held.pid, SUBMISSION)));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
   return {
@@ -133,7 +139,7 @@ async function startSubmission({ folder }: PeerOptions): Promise<RunningPeer> {
     log: () => "",
     stop: async () => {
       server.close();
-      await sink.stop();
+      await Promise.all([held.stop(), sink.stop()]);
     },
   };
 }
@@ -145,8 +151,8 @@ function sub(folder: string, name: string): string {
 }
 
 /** One process for one client. */
-function serve(socket: Socket, places: Namespaced): void {
-  const [program = "", ...words] = places.command(SUBMISSION);
+function serve(socket: Socket, command: readonly string[]): void {
+  const [program = "", ...words] = command;
   const child = spawn(program, words, { stdio: ["pipe", "pipe", "inherit"] });
   socket.pipe(child.stdin);
   // The login service, which is not here, has greeted by then; the first words are its successor's to AUTH.
@@ -162,7 +168,6 @@ function serve(socket: Socket, places: Namespaced): void {
 const GREETING = "220 submission.example Dovecot ready.\r\n";
 
 const SUBMISSION = `
-mkdir -p /run/dovecot
 export USER=you HOME=/tmp
 exec setpriv --reuid=you --regid=you --clear-groups /usr/lib/dovecot/submission
 `;
