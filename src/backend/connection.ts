@@ -8,7 +8,7 @@ import type { BackendAddress, BackendTimes } from "../policy/settings.ts";
 import type { Backend } from "./backend.ts";
 import { Client, type ClientEvent, type ClientFault, type Step } from "../smtp/client.ts";
 import { type Extensions, NO_EXTENSIONS, offeredUnsecured } from "../smtp/extensions.ts";
-import { join } from "../smtp/octets.ts";
+import { join, type Octets } from "../smtp/octets.ts";
 import { latin1, severity } from "../smtp/reply.ts";
 import { tlsMode } from "../policy/backend_security.ts";
 import { Handshake, isProxied, mayName, type Move, mustTell } from "./handshake.ts";
@@ -103,7 +103,7 @@ export class Connection implements ConnectOwner {
   #shaking = false;
   /** TLS is agreed on as far as we can tell, and nothing has come through it yet. */
   #unproven = false;
-  #out: Uint8Array[] = [];
+  #out: Octets[] = [];
   #dead = false;
   #chunkWritten = false;
   #awaitedSince = 0;
@@ -184,7 +184,7 @@ export class Connection implements ConnectOwner {
 
   /** Queues a command line; what it makes the backend owe is said by `expect`. */
   command(line: string): void {
-    this.#out.push(Buffer.from(line + "\r\n", "latin1"));
+    this.#out.push(line + "\r\n");
   }
 
   /** A reply to `step` is owed for what was or will be written. */
@@ -201,8 +201,8 @@ export class Connection implements ConnectOwner {
   }
 
   /** Queues octets; they must not change before `flush`. */
-  write(bytes: Uint8Array): void {
-    this.#out.push(bytes);
+  write(octets: Octets): void {
+    this.#out.push(octets);
   }
 
   /** Sends what is queued in one write. False: the backend is slow, wait for `drained`. */

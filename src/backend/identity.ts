@@ -95,8 +95,7 @@ export function takesNames(offered: Extensions): boolean {
 export function forwardLines(client: Identity, ident: string, offered: Extensions): string[] {
   const attributes = attributesOf("XFORWARD", offered);
   if (attributes.size === 0) return [];
-  const { name, addr, port, helo, proto } = factsOf(client);
-  return xforwardLines({ name, addr, port, helo, proto, ident }, attributes);
+  return xforwardLines({ ...loggedFacts(client), ident }, attributes);
 }
 
 type Naming = "XCLIENT" | "XFORWARD";
@@ -116,16 +115,24 @@ function readAttributes(parameters: string): ReadonlySet<string> {
   return new Set(parameters.toUpperCase().split(" ").filter((each) => each !== ""));
 }
 
-function factsOf({ remote, local, unknown, name, helo, verb, user }: Identity): ClientFacts {
+function factsOf(client: Identity): ClientFacts {
+  const { name, user, local } = client;
   return {
-    name,
+    ...loggedFacts(client),
     reverseName: name,
-    addr: unknown ? null : remote.host,
-    port: unknown ? null : remote.port,
-    proto: verb === "EHLO" ? "ESMTP" : "SMTP",
-    helo,
     login: user ?? null,
     destAddr: local.host,
     destPort: local.port,
   };
+}
+
+/** Those that XFORWARD knows. */
+function loggedFacts({ remote, unknown, name, helo, verb }: Identity) {
+  return {
+    name,
+    addr: unknown ? null : remote.host,
+    port: unknown ? null : remote.port,
+    proto: verb === "EHLO" ? "ESMTP" : "SMTP",
+    helo,
+  } as const;
 }

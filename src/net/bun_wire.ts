@@ -320,8 +320,10 @@ const LARGE = 16 * 1024;
  * would leave a tail of them several times the size of everything else.
  */
 function discard(bytes: Uint8Array): void {
+  // The buffer of a view is only made when it is asked for.
+  if (bytes.byteLength < LARGE) return;
   const { buffer } = bytes;
-  if (buffer.byteLength >= LARGE && buffer.byteLength === bytes.byteLength) {
+  if (buffer.byteLength === bytes.byteLength) {
     (buffer as ArrayBuffer).transfer(0);
   }
 }

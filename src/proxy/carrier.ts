@@ -28,9 +28,9 @@ export class DotCarrier implements Carrier {
   readonly #connection: Connection;
   readonly #dots = new DotWriter();
   readonly #wire: Uint8Array[] = [];
-  #trace: Uint8Array | undefined;
+  #trace: string | undefined;
 
-  constructor(connection: Connection, trace: Uint8Array) {
+  constructor(connection: Connection, trace: string) {
     this.#connection = connection;
     this.#trace = trace;
   }
@@ -66,14 +66,14 @@ export class DotCarrier implements Carrier {
 export class ChunkCarrier implements Carrier {
   replyOwed = false;
   readonly #connection: Connection;
-  #trace: Uint8Array | undefined;
+  #trace: string | undefined;
   /** Octets of the chunk announced to the backend that are still to be written. */
   #owed = 0;
   /** Octets kept back so far, here or by the reader: 0 or 1. */
   #back = 0;
   #kept: Uint8Array | undefined;
 
-  constructor(connection: Connection, trace: Uint8Array) {
+  constructor(connection: Connection, trace: string) {
     this.#connection = connection;
     this.#trace = trace;
   }

@@ -99,11 +99,15 @@ export class Guest {
 
   /** @param findings what is known of the connection */
   identity(findings: Findings | undefined): Identity {
-    const { remote, local, trusted, mayName } = this.#caller;
     if (this.#identity !== undefined) return this.#identity;
+    const caller = this.#caller;
+    const { remote, trusted, mayName } = caller;
     const identity: Identity = {
       remote,
-      local,
+      // Only who is told of it by XCLIENT or PROXY asks, and then at once.
+      get local() {
+        return caller.local;
+      },
       unknown: trusted && !mayName,
       name: nameOf(findings?.get(REVERSE)),
       helo: this.helo,

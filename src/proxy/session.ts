@@ -545,14 +545,14 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     if (!this.#pumping) this.#regulate();
   }
 
-  trace(): Uint8Array {
+  trace(): string {
     const { accepted } = this.#transaction!;
     const received = this.#guest.received({
       utf8: this.#server.utf8,
       id: this.#record.transactionId,
       recipient: accepted.length === 1 ? accepted[0]!.path.mailbox : undefined,
     });
-    return Buffer.from((this.#judging?.headers ?? "") + received, "latin1");
+    return (this.#judging?.headers ?? "") + received;
   }
 
   identity(): Identity {

@@ -31,8 +31,8 @@ export interface TransactionOwner {
   ahead(): readonly RcptCommand[];
   /** The backend reads again. */
   backendReady(): void;
-  /** The trace fields that go before the message. */
-  trace(): Uint8Array;
+  /** The trace fields that go before the message; one character per octet. */
+  trace(): string;
   /** A refusal in the session's own words. */
   refusal(code: number, enhanced: string, text: string): Reply;
   /** A fault of the program's own: the session ends. */

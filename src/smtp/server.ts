@@ -60,6 +60,10 @@ type Mode =
 
 const NOBODY: readonly RcptCommand[] = [];
 
+const OK = reply(250, "0.0", "Ok");
+const HELP = reply(214, "0.0", "RFC 5321 says it all");
+const BYE = reply(221, "0.0", "Bye");
+
 /** A line this many times the limit is no command gone wrong. */
 const FAR_TOO_LONG = 1024;
 
@@ -362,16 +366,16 @@ export class Server {
   #act(command: Command): ServerEvent | "again" {
     switch (command.kind) {
       case "noop":
-        return this.#local(reply(250, "0.0", "Ok"));
+        return this.#local(OK);
       case "help":
-        return this.#local(reply(214, "0.0", "RFC 5321 says it all"));
+        return this.#local(HELP);
       case "quit":
-        this.#send(reply(221, "0.0", "Bye"));
+        this.#send(BYE);
         this.#close();
         return "again";
       case "rset":
         this.dropTransaction();
-        this.#local(reply(250, "0.0", "Ok"));
+        this.#local(OK);
         return command;
       case "ask":
         if (!this.options.relay.has(command.verb)) return this.#unasked(command.verb);
