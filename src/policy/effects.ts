@@ -184,7 +184,8 @@ export interface Store {
    */
   greylistPass(group: string, triplet: GreylistTriplet): Promise<number>;
   /**
-   * Takes (or renews) one of `limit` places for `holder`; it is given up after `ttl` unless renewed.
+   * Takes (or renews) one of `limit` places for `holder`; it is given up after `ttl` unless renewed. Where it fails, the
+   * place may be held all the same: who does not ask again for this holder releases it.
    * @returns whether the place is held, and how many are
    */
   lease(key: string, holder: string, limit: number, ttl: number): Promise<LeaseAnswer>;
