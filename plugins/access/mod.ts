@@ -140,7 +140,7 @@ function opinion(io: Io, code: number, ...given: readonly (Found | undefined)[])
   const decisive = given.find((each) => each?.list === "allow") ?? given.find((each) => each !== undefined);
   if (decisive === undefined) return [];
   const { list, of, entry } = decisive;
-  io.count("matches", { list, of });
+  io.count("access_matches", { list, of });
   const what = `${of} ${entry.written}`;
   if (list === "allow") return [found(ALLOWED, `access: ${what}`), note(list, what)];
   return [reject("5.7.1", entry.reply ?? REPLIES[of], code), note(list, what)];

@@ -38,7 +38,7 @@ const make = definePlugin("auth-http", SCHEMA, (given: Given) => {
       io.log.warn(cause.message);
       return undefined;
     });
-    io.count("answers", RESULTS[decision?.kind ?? "fault"]);
+    io.count("auth_http_answers", RESULTS[decision?.kind ?? "fault"]);
     if (decision === undefined) return TROUBLE;
     const opinion = opinionOf(decision, given);
     if (decision.kind === "ok") decided.set(session.reversePath, opinion);

@@ -98,7 +98,7 @@ export const geo: PluginFactory<GeoOptions> = definePlugin(
       connect({ client }, io) {
         const where = whereIs(client.host, live);
         const what = told(where);
-        io.count("clients", { country: where.country ?? "unknown" });
+        io.count("geo_clients", { country: where.country ?? "unknown" });
         return [
           found(GEO, where),
           note("client", what),

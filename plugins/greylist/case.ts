@@ -26,6 +26,9 @@ import { recipientOf, senderOf } from "./sender.ts";
 /** Nothing to say, which is not the same as nothing known. */
 const LET_IN: Opinion = [];
 
+/** States of those who have to come again. */
+const WAITING: readonly string[] = ["new", "early", "crowded"];
+
 /** Labels of the metric. */
 const REMEMBERED = { state: "remembered" };
 
@@ -38,9 +41,12 @@ export interface Shared {
   readonly networks: Remembered<string>;
   /** Senders as the greylist knows them, by mailbox. */
   readonly senders: Remembered<string>;
+  /** When the log heard last of a network with too many strangers. */
+  crowdTold: number;
 }
 
 export class Case {
+  readonly #shared: Shared;
   readonly #terms: Terms;
   readonly #memory: Memory;
   readonly #io: Io;
@@ -58,6 +64,7 @@ export class Case {
     const { terms, networks, senders } = shared;
     const { client: { host }, reversePath } = session;
     const now = this.#now = io.now();
+    this.#shared = shared;
     this.#terms = terms;
     this.#memory = memory;
     this.#io = io;
@@ -69,8 +76,8 @@ export class Case {
   }
 
   get #triplet(): GreylistTriplet {
-    const { delay, window, memory, passes } = this.#terms;
-    return { key: this.#pair, delay, window, memory, passes };
+    const { delay, window, memory, passes, strangers } = this.#terms;
+    return { key: this.#pair, delay, window, memory, passes, strangers, period: HOUR };
   }
 
   judge(session: RcptFacts | DataFacts): Opinion | Promise<Opinion> {
@@ -95,7 +102,7 @@ export class Case {
       store.greylist(this.#group, this.#triplet),
       this.#domain === undefined ? 0 : store.count(this.#domain, 0, memory, true),
     ]);
-    const waits = answer.state === "new" || answer.state === "early";
+    const waits = WAITING.includes(answer.state);
     const state = waits && this.#domain !== undefined && domainPasses >= passes ? "domain" : answer.state;
     this.#io.count("greylist", { state });
     switch (state) {
@@ -107,9 +114,17 @@ export class Case {
         return this.#learnt(this.#domain!);
       case "matured":
         return [note("state", state), note("age", Math.round(answer.age / 1000)), this.#passes(answer.age)];
-      default:
-        return this.#waits(state, answer.wait);
+      case "crowded":
+        this.#tellOfCrowd();
     }
+    return this.#waits(state, answer.wait);
+  }
+
+  #tellOfCrowd(): void {
+    if (this.#now - this.#shared.crowdTold < MINUTE) return;
+    this.#shared.crowdTold = this.#now;
+    const network = this.#group.slice("greylist:".length);
+    this.#io.log.warn("more strangers of a network than are remembered in an hour", { network });
   }
 
   #learnt(key: string): Opinion {

@@ -41,7 +41,7 @@ class Greylist implements PluginBody {
   constructor(terms: Terms) {
     this.onError = terms.onError;
     this.#terms = terms;
-    this.#shared = { terms, networks: new Remembered(), senders: new Remembered() };
+    this.#shared = { terms, networks: new Remembered(), senders: new Remembered(), crowdTold: -Infinity };
   }
 
   rcpt(session: RcptFacts, io: Io): Opinion | Promise<Opinion> {

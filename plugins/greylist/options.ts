@@ -14,6 +14,11 @@ export interface GreylistOptions {
   readonly memory?: number | undefined;
   /** So many triplets of a client's network, or of a domain, have to pass until it is let through; 5 unless given, 0: never. */
   readonly passes?: number | undefined;
+  /**
+   * So many new triplets of a client's network are remembered in an hour; 1,000 unless given. More of them wait and are
+   * forgotten, so that nobody fills the store with senders and recipients that he makes up.
+   */
+  readonly strangers?: number | undefined;
   /** How long the process itself remembers who may pass, so that busy senders cost the store nothing; 60,000 unless given. */
   readonly cache?: number | undefined;
   /** Bits of an IPv4 address that make its network; 24 unless given. */
@@ -53,6 +58,7 @@ export const schema = options({
   window: time(1).default(2 * DAY),
   memory: time(1).default(35 * DAY),
   passes: whole(0, 1000).default(5),
+  strangers: whole(1, 1_000_000).default(1000),
   cache: time(0).default(MINUTE),
   ipv4: whole(8, 32).default(24),
   ipv6: whole(16, 128).default(64),

@@ -41,6 +41,6 @@ export class Reports {
 
 /** Counts it, and says it. */
 export function told({ counted, parts }: Report, io: Io): Report["parts"] {
-  for (const labels of counted) io.count("faults", labels);
+  for (const labels of counted) io.count("helo_faults", labels);
   return parts;
 }

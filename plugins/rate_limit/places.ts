@@ -1,6 +1,7 @@
 /**
  * Places: how many may be there at the same time. A place is held until its session, transaction or recipient is over, and
- * is renewed meanwhile; a process that dies leaves it behind for `ttl` at the most.
+ * is renewed meanwhile; a process that dies leaves it behind for `ttl` at the most. One that the store may have granted after
+ * nobody waited for its answer any more is given back.
  */
 import type { Io, Known, Stage, Store } from "sallyport";
 import { Keyed, type Networks } from "./key.ts";
@@ -36,10 +37,19 @@ export interface Wanted {
   readonly most: number;
 }
 
-/** A place that is held. */
-interface Held extends Wanted {
+/** A place in a store, by the name that is its holder's alone and is never used again. */
+interface Place {
   readonly store: Store;
+  readonly key: string;
   readonly holder: string;
+}
+
+/** A place that is held. */
+interface Held extends Wanted, Place {}
+
+/** A place that is to be given up, and when it ends by itself. */
+interface Owed extends Place {
+  readonly until: number;
 }
 
 /** What asking for places came to. */
@@ -55,6 +65,8 @@ export const NO_SEATS: Seats = { held: [], full: undefined, unknown: false };
 
 /** Places that are renewed at the same time. */
 const BATCH = 100;
+/** Places that are owed at the most: the others end by themselves. */
+const OWED = 10_000;
 
 type Effects = Pick<Io, "store" | "local" | "now" | "log" | "count">;
 
@@ -63,6 +75,8 @@ export class Holding {
   readonly #ttl: number;
   readonly #stores: Stores;
   readonly #held = new Set<Held>();
+  /** What could not be given up; it is when the store answers again. */
+  #owed: Owed[] = [];
   #taken = 0;
 
   constructor(ttl: number, stores: Stores) {
@@ -89,17 +103,37 @@ export class Holding {
 
   async #ask(one: Wanted, holder: string, io: Io): Promise<Held | "full" | "unknown"> {
     const { places, key, most } = one;
-    const told = await this.#stores.ask(io, (store) => store.lease(key, holder, most, this.#ttl));
+    const told = await this.#stores.ask(
+      io,
+      (store) => store.lease(key, holder, most, this.#ttl),
+      // It may be granted all the same, and nobody would know of it. Not waited for: it may take as long once more.
+      (store) => void this.#release({ store, key, holder }, io),
+    );
     if (told === undefined) return "unknown";
+    if (this.#owed.length > 0 && told.store === io.store) void this.#settle(io);
     return told.answer.held ? { places, key, most, store: told.store, holder } : "full";
   }
 
   async giveUp(held: readonly Held[], io: Effects): Promise<void> {
     for (const each of held) this.#held.delete(each);
-    const release = ({ store, key, holder }: Held) =>
-      this.#stores.attempt(io, () => store.release(key, holder));
-    if (held.length === 1) await release(held[0]!);
-    else await Promise.all(held.map(release));
+    if (held.length === 1) await this.#release(held[0]!, io);
+    else await Promise.all(held.map((each) => this.#release(each, io)));
+  }
+
+  async #release(place: Place, io: Effects, until = io.now() + this.#ttl): Promise<void> {
+    const { store, key, holder } = place;
+    if (await this.#stores.done(io, () => store.release(key, holder))) return;
+    if (this.#owed.length < OWED) this.#owed.push({ store, key, holder, until });
+    else this.#stores.leave(io);
+  }
+
+  async #settle(io: Effects): Promise<void> {
+    const owed = this.#owed;
+    this.#owed = [];
+    const now = io.now();
+    await Promise.all(
+      owed.map((each) => each.until > now ? this.#release(each, io, each.until) : this.#stores.leave(io)),
+    );
   }
 
   /** Extends the time of all that are held. */
@@ -108,6 +142,7 @@ export class Holding {
     for (let from = 0; from < all.length; from += BATCH) {
       await Promise.all(all.slice(from, from + BATCH).map((each) => this.#renewOne(each, io)));
     }
+    await this.#settle(io);
   }
 
   async #renewOne(each: Held, io: Effects): Promise<void> {

@@ -26,14 +26,22 @@ export class Stores {
     this.fallback = fallback;
   }
 
-  /** Undefined where nobody can be asked. */
-  async ask<T>(io: Effects, question: (store: Store) => Promise<T>): Promise<Told<T> | undefined> {
+  /**
+   * Undefined where nobody can be asked.
+   * @param unheard told of a store that may have done what it was asked, and did not say so
+   */
+  async ask<T>(
+    io: Effects,
+    question: (store: Store) => Promise<T>,
+    unheard?: (store: Store) => void,
+  ): Promise<Told<T> | undefined> {
     const { store, local } = io;
     if (io.now() >= this.#awayUntil) {
       try {
         return { store, answer: await question(store) };
       } catch (cause) {
         this.#lost(io, cause);
+        unheard?.(store);
       }
     }
     io.count("rate_limit_fallback");
@@ -42,12 +50,23 @@ export class Stores {
 
   /** Does something that may be left undone: it ends by itself. */
   async attempt(io: Effects, deed: () => Promise<unknown>): Promise<void> {
+    if (!await this.done(io, deed)) this.leave(io);
+  }
+
+  /** Whether it could be done. */
+  async done(io: Effects, deed: () => Promise<unknown>): Promise<boolean> {
     try {
       await deed();
+      return true;
     } catch (cause) {
       this.#lost(io, cause);
-      io.count("rate_limit_lost");
+      return false;
     }
+  }
+
+  /** Something is left to end by itself. */
+  leave(io: Effects): void {
+    io.count("rate_limit_lost");
   }
 
   #lost(io: Effects, cause: unknown): void {

@@ -111,7 +111,7 @@ class Pit {
     if (ms === 0 || session.user !== undefined || isAllowed(session)) return undefined;
     const now = io.now();
     if (!this.#places.take(session.id, now + ms, now)) {
-      io.count("full");
+      io.count("tarpit_full");
       return [note("full", true)];
     }
     return [delay(ms), note("ms", ms), afterwards(() => this.#places.giveUp(session.id))];

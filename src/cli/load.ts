@@ -4,6 +4,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { readBackendFiles } from "./backend_files.ts";
+import { importFaults } from "./import_faults.ts";
 import type { TlsServerOptions } from "../net/wire.ts";
 import { type Policy, SettingsError } from "../policy/policy.ts";
 import type { Settings } from "../policy/settings.ts";
@@ -47,12 +48,16 @@ export async function loadPolicy(path: string): Promise<Loaded> {
 }
 
 async function importPolicy(path: string): Promise<Policy> {
+  const file = resolve(path);
   let module: { default?: unknown };
   try {
-    module = await import(pathToFileURL(resolve(path)).href);
+    module = await import(pathToFileURL(file).href);
   } catch (cause) {
     if (cause instanceof SettingsError) throw await withFiles(cause);
-    throw new SettingsError([`Cannot load the policy ${path}: ${oneLine(cause)}${advice(cause)}`]);
+    const faults = importFaults(cause, file);
+    throw new SettingsError(
+      faults.map((fault) => `Cannot load the policy ${path}: ${fault}${advice(fault)}`),
+    );
   }
   const policy = module.default as Policy | undefined;
   if (policy?.settings === undefined) {
@@ -71,12 +76,8 @@ async function withFiles({ mistakes, files }: SettingsError): Promise<SettingsEr
 }
 
 /** A policy is copied to where the package cannot be found: the commonest first step that goes wrong. */
-function advice(cause: unknown): string {
-  return /Cannot find package 'sallyport'/.test(oneLine(cause))
+function advice(fault: string): string {
+  return /Cannot find package 'sallyport'/.test(fault)
     ? "; put it beside the others in policies/, or do npm install sallyport in its folder"
     : "";
-}
-
-function oneLine(cause: unknown): string {
-  return (cause instanceof Error ? cause.message : String(cause)).split("\n")[0]!;
 }

@@ -2,6 +2,7 @@
  * The files behind `tls`: found, read, and put to the question whether a client could be served with them. A folder
  * may be laid out as certbot, Kubernetes and most people do it.
  */
+import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { checkIdentity, identityWarning } from "../net/tls.ts";
@@ -42,14 +43,16 @@ export async function readTls(settings: TlsSettings, now = new Date()): Promise<
   return { service, mistakes, warnings };
 }
 
-/** Differs whenever one of the files may have changed: also when a symbolic link on the way leads elsewhere. */
+/**
+ * Differs whenever what one of the files holds does. Times and sizes would not tell: the system's clock for files moves a
+ * few times in a hundredth of a second, and a new key may be as long as the old one. The files are small.
+ */
 export async function tlsMark(settings: TlsSettings): Promise<string> {
   const pairs = await pairsOf(settings, []);
   const paths = pairs.flatMap(({ cert, key }) => [cert, key]).concat(settings.clientCa ?? []);
   const marks = await Promise.all(paths.map(async (path) => {
     try {
-      const { mtimeMs, ctimeMs, size, ino } = await stat(path);
-      return `${path} ${mtimeMs} ${ctimeMs} ${size} ${ino}`;
+      return `${path} ${createHash("sha256").update(await readFile(path)).digest("base64")}`;
     } catch (cause) {
       return `${path} ${(cause as { code?: string }).code}`;
     }

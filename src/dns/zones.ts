@@ -1,7 +1,8 @@
 /**
  * Who may ask next, so that no owner of a zone can switch the DNS off for everybody: whoever makes us ask for a thousand
- * names of a zone that never answers holds that zone's share of the questions on their way, and no more. A zone that is
- * silent is remembered as such and asked by one question at a time (RFC 9520 §3.2).
+ * names of a zone that never answers holds that zone's share of the questions on their way, and no more. Shares shrink as
+ * room does, so that a hundred such zones leave some to all others. A zone that is silent is remembered as such and asked by
+ * one question at a time (RFC 9520 §3.2).
  */
 
 import { type Failure, failure } from "./query.ts";
@@ -11,6 +12,11 @@ import { type Failure, failure } from "./query.ts";
  * takes 200 ms still answers 1,000 in a second with these, one that takes 1 ms more than anybody asks.
  */
 const SHARE = 200;
+/**
+ * They are no more than this part of what is free, either. With 10,000 in all, ten zones that fall silent at once have 200
+ * each; of fifty the last has 75, and as many are left to any other; to fill all of it takes some 250.
+ */
+const PART = 1 / 40;
 
 /** Questions in a row without an answer that make a zone silent, and milliseconds since the last for which it is. */
 const TIMEOUTS = 5;
@@ -43,13 +49,14 @@ export class Zones {
    * whoever asks, and what the servers cannot keep up with would be asked later and by more.
    */
   obstacle(zone: string): Failure | undefined {
-    if (this.#total >= this.#limit) {
+    const free = this.#limit - this.#total;
+    if (free <= 0) {
       return failure("ETIMEOUT", `${this.#total} other questions wait for their answers`);
     }
     const waiting = this.#waiting.get(zone) ?? 0;
     if (waiting === 0) return undefined;
     if (this.#isSilent(zone)) return failure("ETIMEOUT", `${zone} does not answer, and is being tried`);
-    if (waiting < SHARE) return undefined;
+    if (waiting < Math.min(SHARE, Math.ceil(free * PART))) return undefined;
     return failure("ETIMEOUT", `${waiting} other questions of ${zone} wait for their answers`);
   }
 

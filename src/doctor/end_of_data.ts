@@ -41,7 +41,7 @@ export async function examineEndOfData(door: Door, to: string | undefined, now: 
   if (typeof whole === "string") {
     return [finding("unknown", "ends-untried", `What it takes for an end of data could not be tried`, {
       seen: [whole],
-      advice: "give a recipient with --to whose mail it takes from here",
+      advice: `it does not take mail for ${to} from here: have it do so, or give --to another recipient`,
     })];
   }
   const wait = Math.max(door.patience.quiet, SLACK * whole);

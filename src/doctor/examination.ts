@@ -67,7 +67,7 @@ async function examineAll(door: Door, meeting: Meeting, options: ExaminationOpti
   await part("relay", () => examineRelay(door, meeting, ways, foreign));
   await part("recipients", () => examineRecipients(door, to ?? deliver));
   await part("end of data", () => examineEndOfData(door, to, Date.now()));
-  await part("extensions", () => examineExtensions(door, meeting));
+  await part("extensions", () => examineExtensions(door, meeting, to !== undefined));
   await part("pace", () => examinePace(door, meeting.hostname));
   await part("delivery", () => examineDelivery(door, ways, deliver, mailbox, Date.now()));
   return findings;

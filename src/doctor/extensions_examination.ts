@@ -19,6 +19,8 @@ interface Trying {
   readonly extensions: Extensions;
   /** Milliseconds for an answer that may not come. */
   readonly quiet: number;
+  /** Messages are tried too, under "end of data". */
+  readonly messages: boolean;
 }
 
 const TRIALS: readonly Trial[] = [
@@ -34,12 +36,17 @@ const TRIALS: readonly Trial[] = [
   nul,
 ];
 
-export async function examineExtensions(door: Door, { extensions }: Meeting): Promise<Finding[]> {
+/** @param messages they are tried too, under "end of data" */
+export async function examineExtensions(
+  door: Door,
+  { extensions }: Meeting,
+  messages: boolean,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const trial of TRIALS) {
     const { conversation } = await door.enter();
     try {
-      const found = await trial({ conversation, extensions, quiet: door.patience.quiet });
+      const found = await trial({ conversation, extensions, quiet: door.patience.quiet, messages });
       if (found !== undefined) findings.push(found);
     } finally {
       await conversation.quit();
@@ -122,7 +129,7 @@ async function enhancedCodes({ conversation, extensions }: Trying): Promise<Find
   });
 }
 
-async function bareLineFeed({ conversation, quiet }: Trying): Promise<Finding | undefined> {
+async function bareLineFeed({ conversation, quiet, messages }: Trying): Promise<Finding | undefined> {
   conversation.send("NOOP\n");
   const heard = await conversation.hear(quiet);
   if (!isYes(heard)) return undefined;
@@ -132,7 +139,9 @@ async function bareLineFeed({ conversation, quiet }: Trying): Promise<Finding | 
     "It takes a bare LF for the end of a command (the proxy sends none)",
     {
       seen: [`NOOP\\n: ${heard.text}`],
-      advice: "whether it does so in a message too, and can be smuggled through, is told by --to ADDRESS",
+      advice: `whether it does so in a message too, and can be smuggled through, ${
+        messages ? "stands with what it takes for an end of data" : "is told by --to ADDRESS"
+      }`,
     },
   );
 }

@@ -141,6 +141,10 @@ export interface GreylistTriplet {
   readonly memory: number;
   /** How many triplets of the group must have passed for the group to be let through unasked; 0: never. */
   readonly passes: number;
+  /** How many new triplets of the group are remembered in a period: whoever makes them up is not to fill the store. */
+  readonly strangers: number;
+  /** That period; it begins with the first new triplet. */
+  readonly period: number;
   /** True: a new one is not remembered. */
   readonly peek?: boolean;
 }
@@ -148,10 +152,11 @@ export interface GreylistTriplet {
 export interface GreylistAnswer {
   /**
    * `new`: first seen now. `early`: the delay is not over. `matured`: it is over, the triplet passes.
-   * `passed`: it has passed before. `allowed`: the group has had enough passes.
+   * `passed`: it has passed before. `allowed`: the group has had enough passes. `crowded`: first seen now, and not
+   * remembered, since the group has had too many new ones.
    */
-  readonly state: "new" | "early" | "matured" | "passed" | "allowed";
-  /** Milliseconds left of the delay; 0 unless `new` or `early`. */
+  readonly state: "new" | "early" | "matured" | "passed" | "allowed" | "crowded";
+  /** Milliseconds left of the delay; 0 unless `new`, `early` or `crowded`. */
   readonly wait: number;
   /** Milliseconds since the triplet was first seen; 0 where `new` or unknown. */
   readonly age: number;
@@ -176,7 +181,7 @@ export interface Store {
   draw(group: string, rates: readonly Rate[]): Promise<RateAnswer>;
   /** Gives back what was drawn. */
   refund(group: string, rates: readonly Rate[]): Promise<void>;
-  /** Asks about a triplet; a new one is remembered. */
+  /** Asks about a triplet; a new one is remembered, unless its group has had too many. */
   greylist(group: string, triplet: GreylistTriplet): Promise<GreylistAnswer>;
   /**
    * A message of the triplet was taken: it has passed from now on. The group's passes count triplets, once each.
@@ -184,7 +189,8 @@ export interface Store {
    */
   greylistPass(group: string, triplet: GreylistTriplet): Promise<number>;
   /**
-   * Takes (or renews) one of `limit` places for `holder`; it is given up after `ttl` unless renewed.
+   * Takes (or renews) one of `limit` places for `holder`; it is given up after `ttl` unless renewed. Where it fails, the
+   * place may be held all the same: who does not ask again for this holder releases it.
    * @returns whether the place is held, and how many are
    */
   lease(key: string, holder: string, limit: number, ttl: number): Promise<LeaseAnswer>;

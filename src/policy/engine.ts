@@ -219,7 +219,8 @@ export class Engine {
       );
     }
     const metric = `sallyport_plugin_${name}_total`;
-    return this.metrics.counter(metric, `Counted by plugins: ${name}.`, ["plugin", ...names]);
+    const help = "A plugin's own count; its page (docs/plugins) says of what.";
+    return this.metrics.counter(metric, help, ["plugin", ...names]);
   }
 }
 

@@ -190,12 +190,13 @@ function pairs(
 
 function domains(given: string | undefined, note: Note): string[] | undefined {
   if (given === undefined) return undefined;
+  const read = (name: string) => {
+    if (isDomain(name)) return name.toLowerCase();
+    note("SALLYPORT_RELAY_DOMAINS", name, "domain names with commas");
+    return UNREADABLE.host;
+  };
   const names = words(given);
-  for (const name of names) {
-    if (!isDomain(name)) note("SALLYPORT_RELAY_DOMAINS", name, "domain names with commas");
-  }
-  if (names.length === 0) note("SALLYPORT_RELAY_DOMAINS", given, "domain names with commas");
-  return names.map((name) => name.toLowerCase());
+  return names.length > 0 ? names.map(read) : [read(given)];
 }
 
 function networks(given: string | undefined, note: Note): string[] {

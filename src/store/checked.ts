@@ -20,11 +20,14 @@ export function checkRates(deed: string, rates: readonly Rate[]): void {
 }
 
 /** @throws RangeError */
-export function checkTriplet(deed: string, { delay, window, memory, passes }: GreylistTriplet): void {
+export function checkTriplet(deed: string, triplet: GreylistTriplet): void {
+  const { delay, window, memory, passes, strangers, period } = triplet;
   if (delay !== 0 && !isTime(delay)) refuse(deed, "delay", delay, "milliseconds from 0");
   if (!isTime(window) || window <= delay) refuse(deed, "window", window, "milliseconds above the delay");
   if (!isTime(memory)) refuse(deed, "memory", memory, TIMES);
   if (!isCount(passes)) refuse(deed, "passes", passes, COUNTS);
+  if (!isCount(strangers)) refuse(deed, "strangers", strangers, COUNTS);
+  if (!isTime(period)) refuse(deed, "period", period, TIMES);
 }
 
 /** @throws RangeError */

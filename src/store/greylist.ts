@@ -10,9 +10,9 @@ export interface Triplet {
   readonly passed: number | undefined;
 }
 
-type Lists = Pick<Shelves, "triplets" | "passes">;
+type Lists = Pick<Shelves, "triplets" | "passes" | "strangers">;
 
-/** Asks about a triplet; a new one is remembered, unless it is only peeked at. */
+/** Asks about a triplet; a new one is remembered, unless it is only peeked at or its group has had too many. */
 export function ask(lists: Lists, group: string, triplet: GreylistTriplet, now: number): GreylistAnswer {
   const known = find(lists, group, triplet, now);
   const age = known === undefined ? 0 : Math.max(0, Math.floor(now - known.first));
@@ -21,12 +21,21 @@ export function ask(lists: Lists, group: string, triplet: GreylistTriplet, now: 
     return { state: "allowed", wait: 0, age };
   }
   if (known === undefined) {
-    const begun = { first: now, passed: undefined };
-    if (!triplet.peek) lists.triplets.set(keyIn(group, triplet.key), begun, now + triplet.window, now);
-    return { state: "new", wait: Math.ceil(triplet.delay), age: 0 };
+    return { state: begin(lists, group, triplet, now), wait: Math.ceil(triplet.delay), age: 0 };
   }
   const wait = Math.ceil(known.first + triplet.delay - now);
   return wait > 0 ? { state: "early", wait, age } : { state: "matured", wait: 0, age };
+}
+
+function begin(lists: Lists, group: string, triplet: GreylistTriplet, now: number): "new" | "crowded" {
+  const { key, window, strangers, period, peek } = triplet;
+  const before = lists.strangers.get(group, now);
+  const count = before?.value ?? 0;
+  if (count >= strangers) return "crowded";
+  if (peek) return "new";
+  lists.strangers.set(group, count + 1, before?.expires ?? now + period, now);
+  lists.triplets.set(keyIn(group, key), { first: now, passed: undefined }, now + window, now);
+  return "new";
 }
 
 /** A message of the triplet was taken. Returns the group's passes: one for each triplet that has passed. */

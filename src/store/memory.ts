@@ -41,6 +41,7 @@ class Memory implements Keeper {
       levels: new Recent<Level>(entries),
       triplets: new RecentTriplets(entries),
       passes: new Recent<number>(entries),
+      strangers: new Recent<number>(entries),
       places: new RecentPlaces(entries),
     };
   }

@@ -86,9 +86,10 @@ export class RedisStore implements Store {
 
   async greylist(group: string, triplet: GreylistTriplet): Promise<GreylistAnswer> {
     checkTriplet(DEEDS.greylist, triplet);
-    const { delay, window, memory, passes, peek } = triplet;
-    const args = [delay, window, memory, passes, peek ? 0 : 1].map(String);
-    const answer = await this.#client.script(DEEDS.greylist, "greylist", this.#lists(group, triplet), args);
+    const { delay, window, memory, passes, strangers, period, peek } = triplet;
+    const args = [delay, window, memory, passes, strangers, period, peek ? 0 : 1].map(String);
+    const keys = [...this.#lists(group, triplet), `${this.#group(group)}strangers`];
+    const answer = await this.#client.script(DEEDS.greylist, "greylist", keys, args);
     const [state = 0, wait = 0, age = 0] = answer as number[];
     return { state: STATES[state] ?? "new", wait, age };
   }

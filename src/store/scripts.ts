@@ -98,11 +98,11 @@ end
 `;
 
 /** The states of a greylist answer, in the order of their numbers in the script's. */
-export const STATES = ["new", "early", "matured", "passed", "allowed"] as const;
+export const STATES = ["new", "early", "matured", "passed", "allowed", "crowded"] as const;
 
 /**
- * KEYS: the triplet, its group's passes; ARGV: delay, window, memory, passes, "1" to remember a new one. Answers
- * state, wait and age.
+ * KEYS: the triplet, its group's passes, how many of the group were new; ARGV: delay, window, memory, passes, strangers,
+ * period, "1" to remember a new one. Answers state, wait and age.
  */
 const GREYLIST = `${CLOCK}${WRITE}${TRIPLET}
 local delay, window, memory, passes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -112,7 +112,11 @@ local age = first and math.max(0, math.floor(now - first)) or 0
 if first and passed > 0 then return { 3, 0, age } end
 if passes > 0 and tonumber(kept[2] or 0) >= passes then return { 4, 0, age } end
 if not first then
-  if ARGV[5] == '1' then remember(KEYS[1], now, 0, window) end
+  if tonumber(redis.call('GET', KEYS[3]) or 0) >= tonumber(ARGV[5]) then return { 5, math.ceil(delay), 0 } end
+  if ARGV[7] == '1' then
+    if redis.call('INCR', KEYS[3]) == 1 then redis.call('PEXPIRE', KEYS[3], ttl(tonumber(ARGV[6]))) end
+    remember(KEYS[1], now, 0, window)
+  end
   return { 0, math.ceil(delay), 0 }
 end
 local wait = math.ceil(first + delay - now)

@@ -34,6 +34,8 @@ export interface Shelves {
   readonly triplets: Shelf<Triplet>;
   /** How many triplets of a group have passed. */
   readonly passes: Shelf<number>;
+  /** How many triplets of a group were new in its period. */
+  readonly strangers: Shelf<number>;
   readonly places: Places;
 }
 

@@ -71,14 +71,16 @@ function open(path: string): DatabaseSync {
   }
 }
 
-/** Makes the tables in an empty file, and writes to any: that it cannot be written should be known at the start. */
+/** Makes the tables that are missing, and writes to any file: that it cannot be written should be known at the start. */
 function prepare(db: DatabaseSync): void {
   const number = (pragma: string) => Number(Object.values(db.prepare(pragma).get() ?? {})[0]);
-  if (number("SELECT count(*) FROM sqlite_schema") === 0) db.exec(SCHEMA);
-  else if (number("PRAGMA application_id") !== APPLICATION_ID) {
+  const isNew = number("SELECT count(*) FROM sqlite_schema") === 0;
+  if (!isNew && number("PRAGMA application_id") !== APPLICATION_ID) {
     throw new Error("it is another program's database");
-  } else if (number("PRAGMA user_version") !== SCHEMA_VERSION) {
+  }
+  if (!isNew && number("PRAGMA user_version") !== SCHEMA_VERSION) {
     throw new Error(`version ${number("PRAGMA user_version")} was given; allowed is ${SCHEMA_VERSION}`);
   }
+  db.exec(SCHEMA);
   db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`);
 }

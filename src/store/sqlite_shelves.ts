@@ -9,13 +9,14 @@ import type { Level } from "./rate.ts";
 import type { Kept, Places, Shelf, Shelves } from "./shelf.ts";
 import { Sweep } from "./sqlite_sweep.ts";
 
-/** Makes the tables in an empty database. */
+/** Makes the tables that are missing: all in an empty database, those that came later in an older one. */
 export const SCHEMA = `
-  CREATE TABLE value (key PRIMARY KEY, value, expires REAL) WITHOUT ROWID;
-  CREATE TABLE level (key PRIMARY KEY, level REAL, at REAL, expires REAL) WITHOUT ROWID;
-  CREATE TABLE triplet (key PRIMARY KEY, first REAL, passed REAL, expires REAL) WITHOUT ROWID;
-  CREATE TABLE pass (key PRIMARY KEY, count REAL, expires REAL) WITHOUT ROWID;
-  CREATE TABLE lease (key, holder, expires REAL, PRIMARY KEY (key, holder)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS value (key PRIMARY KEY, value, expires REAL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS level (key PRIMARY KEY, level REAL, at REAL, expires REAL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS triplet (key PRIMARY KEY, first REAL, passed REAL, expires REAL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS pass (key PRIMARY KEY, count REAL, expires REAL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS stranger (key PRIMARY KEY, count REAL, expires REAL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS lease (key, holder, expires REAL, PRIMARY KEY (key, holder)) WITHOUT ROWID;
 `;
 
 /** The shelves of a database that has the tables. */
@@ -42,9 +43,14 @@ export function sqliteShelves(db: DatabaseSync): Shelves {
       ({ first, passed }) => [first, passed ?? null],
       ({ first, passed }) => ({ first: Number(first), passed: passed === null ? undefined : Number(passed) }),
     ),
-    passes: new Table<number>(db, "pass", ["count"], (count) => [count], ({ count }) => Number(count)),
+    passes: counters(db, "pass"),
+    strangers: counters(db, "stranger"),
     places: new Leases(db),
   };
+}
+
+function counters(db: DatabaseSync, table: string): Shelf<number> {
+  return new Table<number>(db, table, ["count"], (count) => [count], ({ count }) => Number(count));
 }
 
 /** A text as it is or, with a NUL in it, as a blob: Deno ends a text that it reads from SQLite there. */

@@ -165,4 +165,73 @@ describe("loading names", () => {
       "Cannot read the key /no/key",
     ]);
   });
+
+  test("a wrong domain of the environment once", async () => {
+    const gate = new URL("../../plugins/relay_gate/mod.ts", import.meta.url).href;
+    for (const [name, given] of [["a b/c", "b/c"], ["", ""]] as const) {
+      const found = await mistakes(
+        `domains_${name.length}.ts`,
+        `definePolicy(({ hostname, relayDomains: domains }) => ({
+          hostname, listen: ["127.0.0.1:25"], backends: ["b.example:25"], plugins: [relayGate({ domains })],
+        }), { SALLYPORT_RELAY_DOMAINS: ${JSON.stringify(name)}, SALLYPORT_HOSTNAME: "mx.example" });
+        import { relayGate } from ${JSON.stringify(gate)}`,
+      );
+      const words = `SALLYPORT_RELAY_DOMAINS: ${
+        JSON.stringify(given)
+      } was given; allowed is domain names with commas`;
+      expect(found).toEqual([words]);
+    }
+  });
+});
+
+describe("a policy that cannot be imported", () => {
+  async function mistakes(name: string, text: string, of = name): Promise<readonly string[]> {
+    writeFileSync(join(folder, name), text);
+    try {
+      await loadPolicy(join(folder, of));
+    } catch (cause) {
+      if (cause instanceof SettingsError) return cause.mistakes;
+      throw cause;
+    }
+    return [];
+  }
+  /** Runtimes have words of their own; the place is the same. */
+  const places = (lines: readonly string[]) =>
+    lines.map((line) => /^Cannot load the policy \S+: \S.*\S \((\S+)\)$/.exec(line)?.[1] ?? line);
+
+  test("says in which line its syntax is wrong", async () => {
+    const found = await mistakes("syntax.ts", "export default {\n  a: 1,\n  b: ,\n};\n");
+    expect(places(found)).toEqual([`${folder}/syntax.ts:3:6`]);
+  });
+
+  test("says the line of each fault, or of the first where the runtime stops there", async () => {
+    const found = await mistakes(
+      "twice.ts",
+      "const a = 1;\nconst a = 2, b = 3;\nlet b;\nexport default a;\n",
+    );
+    expect(places(found)[0]).toBe(`${folder}/twice.ts:2:7`);
+    expect([1, 2]).toContain(found.length);
+  });
+
+  test("says the file too, where it is one that it imports", async () => {
+    writeFileSync(join(folder, "outer.ts"), 'import "./inner.ts";\nexport default 1;\n');
+    const found = await mistakes("inner.ts", "export const b = 1 2;\n", "outer.ts");
+    expect(places(found)[0]).toContain(`${folder}/inner.ts:1:`);
+  });
+
+  test("says in which line it throws, also from within another file", async () => {
+    const throws = await mistakes("throws.ts", "const a = 1;\na.b.c;\nexport default a;\n");
+    expect(places(throws)[0]).toContain(`${folder}/throws.ts:2:`);
+    writeFileSync(join(folder, "far.ts"), "export function far(): never { throw new Error('far away'); }\n");
+    const far = await mistakes("near.ts", 'import { far } from "./far.ts";\n\nfar();\n');
+    expect(places(far)).toEqual([`${folder}/near.ts:3:1`]);
+    expect(far[0]).toContain("far away");
+  });
+
+  test("says no place where there is none", async () => {
+    const found = await mistakes("unused.ts", "", "missing.ts");
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain("missing.ts");
+    expect(found[0]).not.toMatch(/:\d+:\d+/);
+  });
 });

@@ -1,6 +1,6 @@
 /** The files behind `tls`: what is found in a folder, every mistake by name, and what happens when they change. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { readTls, tlsMark } from "../../src/cli/tls_files.ts";
@@ -17,14 +17,10 @@ let folder = "";
 beforeEach(() => folder = mkdtempSync(`${tmpdir()}/sallyport-tls-`));
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Each file is a second younger than the one before: two that are written in one millisecond would look the same. */
-let written = Date.now() / 1000 - 86_400;
 function put(files: Readonly<Record<string, string>>): void {
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(`${folder}/${name}`), { recursive: true });
     writeFileSync(`${folder}/${name}`, text);
-    written++;
-    utimesSync(`${folder}/${name}`, written, written);
   }
 }
 
@@ -175,6 +171,15 @@ describe("when they change", () => {
     put(pair("a", two));
     await served.look();
     expect(cert()).toBe(two.cert);
+  });
+
+  test("a file of the same size, written in the same place at the same moment", async () => {
+    put({ "a.crt": "one", "a.key": "key" });
+    for (let round = 0; round < 50; round++) {
+      const before = await tlsMark(inFolder());
+      put({ "a.crt": round % 2 === 0 ? "two" : "one" });
+      expect(await tlsMark(inFolder())).not.toBe(before);
+    }
   });
 
   test("a symbolic link that leads elsewhere, to the file or to its folder", async () => {

@@ -100,6 +100,20 @@ describe("a thousand names of a zone that does not answer", () => {
   );
 });
 
+test(
+  "fifty zones that fall silent at once do not keep those of others from being asked for",
+  scene(async (scene) => {
+    const server = await scene.server((asked) => asked.name.endsWith("good.example") && asked.address(GOOD));
+    const resolver = scene.resolver([server], { inFlight: 500 });
+    const lookups = Array.from(
+      { length: 50 * 20 },
+      (_, i) => failureOf(resolver.resolve(`${i % 20}.silent${Math.floor(i / 20)}.example`, "A")),
+    );
+    expect((await resolver.resolve("www.good.example", "A")).records).toEqual([GOOD]);
+    await timeOut(scene, lookups);
+  }),
+);
+
 describe("a zone that let 5 questions in a row time out", () => {
   test(
     "is asked by one question at a time, and the others fail at once",
@@ -154,6 +168,18 @@ describe("the questions on their way", () => {
     expect(room(zones, "bl.example", 300)).toBe(200);
     for (let i = 0; i < 50; i++) zones.ended("bl.example");
     expect(room(zones, "bl.example", 300)).toBe(50);
+  });
+
+  test.each([
+    [9, 200],
+    [50, 70],
+    [100, 20],
+    [200, 1],
+  ])("of %i zones that take all they get leave room for %i of any other", (silent, left) => {
+    const zones = new Zones(10_000, () => 0);
+    for (let i = 0; i < silent; i++) room(zones, `${i}.example`, 1000);
+    expect(room(zones, "bl.example", left)).toBe(left);
+    expect(room(zones, "other.example", left)).toBeGreaterThanOrEqual(Math.ceil(left * 0.9));
   });
 
   test("are all that may be, whatever zone the next one is of", () => {

@@ -116,6 +116,8 @@ test("an address that is refused leaves it open, and says so", async () => {
   expect(found.find("ends-untried")).toMatchObject({
     level: "unknown",
     seen: ["RCPT TO:<t@other.example>: 554 5.7.1 Relay access denied"],
+    advice:
+      "it does not take mail for t@other.example from here: have it do so, or give --to another recipient",
   });
 });
 

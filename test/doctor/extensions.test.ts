@@ -64,6 +64,13 @@ test("a bare LF and a NUL that are taken in commands are told", async () => {
   const found = await examined(await ScriptedBackend.start({ answer }));
   expect(found.level("bare-lf-command")).toBe("note");
   expect(found.level("nul-taken")).toBe("note");
+  expect(found.find("bare-lf-command")!.advice).toContain("is told by --to ADDRESS");
+});
+
+test("who has given --to is not advised to give it", async () => {
+  const found = await examined(await ScriptedBackend.start(), { to: "t@b.example" });
+  expect(found.find("bare-lf-command")!.advice).toContain("stands with what it takes for an end of data");
+  expect(found.findings.filter(({ advice }) => advice?.includes("--to"))).toEqual([]);
 });
 
 test("a connection that serves no second transaction", async () => {

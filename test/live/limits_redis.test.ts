@@ -8,8 +8,13 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { rateLimit } from "../../plugins/rate_limit/mod.ts";
+import { memoryStore } from "../../src/store/memory.ts";
+import { factsAt } from "../../src/testing.ts";
 import { eventually, sleep } from "../support/blackbox_wait.ts";
 import { redisMissing, RedisServer } from "../support/live_redis.ts";
+import { readyStore } from "../support/live_store.ts";
+import { SessionChain } from "../support/session_chain.ts";
 
 const WORKER = fileURLToPath(new URL("../support/limits_worker.ts", import.meta.url));
 /** Milliseconds that the workers' greylists let a stranger wait, and a little more. */
@@ -199,3 +204,32 @@ describe.skipIf(missing !== undefined)(
     });
   },
 );
+
+test.skipIf(missing !== undefined).each([
+  ["before its connection is left", 150],
+  ["after that", 1000],
+])("a place that a Redis grants which stood still, and goes on %s, is given back", async (_, stood) => {
+  const hung = await RedisServer.start(folder);
+  const { store, states } = await readyStore(`redis://127.0.0.1:${hung.port}?timeout=100`);
+  let now = Date.now();
+  const rule = rateLimit({ concurrency: [{ name: "all", per: "listener", most: 5 }] });
+  const local = memoryStore({ now: Date.now });
+  const sessions = new SessionChain([rule], { effects: { store, local, now: () => now } });
+  const connect = (id: string) =>
+    sessions.chain.judge("connect", factsAt("connect", { id }), sessions.newDossier());
+  const key = "sallyport:lease:rate:listener:192.0.2.25:25:all";
+  await connect("A");
+  hung.signal("SIGSTOP");
+  await Promise.all([connect("B"), connect("C")]);
+  await sleep(stood);
+  hung.signal("SIGCONT");
+  expect(await eventually(() => states.at(-1) === "ready")).toBe(true);
+  now += 60_000;
+  await connect("D");
+  const names = async () => (await hung.admin.zrange(key, "0", "-1")).map((holder) => holder[0]).join("");
+  expect(await eventually(async () => await names() === "AD")).toBe(true);
+  // Both were granted in the end: what shows that they were given back, and not lost on the way.
+  expect(String(await hung.admin.info("commandstats"))).toMatch(/cmdstat_zadd:calls=4,/);
+  await store.close();
+  await hung.stop();
+});

@@ -47,6 +47,7 @@ describe.skipIf(missing !== undefined)("over two processes with one Redis", () =
   const jobs = [
     ["draws on a rate with a burst of 50 are allowed exactly 50 times", "draw", 50],
     ["a triplet is new exactly once", "greylist", 1],
+    ["of new triplets exactly 50 are remembered", "strangers", 50],
     ["a triplet passes exactly once", "greylistPass", 200],
     ["of 7 places exactly 7 are held", "lease", 7],
     ["no count is lost", "count", 200],
@@ -66,7 +67,15 @@ describe.skipIf(missing !== undefined)("the keys", () => {
   test("all have an end, begin with the prefix, and hold a group together by its hash tag", async () => {
     const { store } = await readyStore(`${singleUrl()}/3?prefix=mine:`);
     const rate = { key: "a}b", interval: 1000, burst: 10, cost: 1 };
-    const triplet = { key: "t", delay: 1, window: 10_000, memory: 10_000, passes: 0 };
+    const triplet = {
+      key: "t",
+      delay: 1,
+      window: 10_000,
+      memory: 10_000,
+      passes: 0,
+      strangers: 1000,
+      period: 10_000,
+    };
     await store.set("v", "text", 10_000);
     await store.count("c", 1, 10_000);
     await store.draw("192.0.2.0/24", [rate]);
@@ -84,7 +93,9 @@ describe.skipIf(missing !== undefined)("the keys", () => {
       "mine:{%}:passes",
       "mine:{%}:triplet:t",
       "mine:{192.0.2.0/24}:rate:a}b",
+      "mine:{192.0.2.0/24}:strangers",
       "mine:{192.0.2.0/24}:triplet:t",
+      "mine:{odd%7D%25}:strangers",
       "mine:{odd%7D%25}:triplet:t",
     ]);
     for (const key of keys) expect(await admin.pttl(key)).toBeGreaterThan(0);
@@ -106,7 +117,15 @@ describe.skipIf(missing !== undefined)("operations of the same moment", () => {
       store.release("places", "holder"),
       store.lease("places", "other", 1, 10_000),
       store.draw("group", [...rate("one"), ...rate("two")]),
-      store.greylistPass("group", { key: "t", delay: 1, window: 10_000, memory: 10_000, passes: 0 }),
+      store.greylistPass("group", {
+        key: "t",
+        delay: 1,
+        window: 10_000,
+        memory: 10_000,
+        passes: 0,
+        strangers: 1000,
+        period: 10_000,
+      }),
       store.count("counter", 1, 10_000),
     ]);
     const told = asked.map((each) => each.status === "fulfilled" ? each.value : each.reason.message);

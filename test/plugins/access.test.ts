@@ -281,7 +281,7 @@ describe("in a policy:", () => {
     const chain = new SessionChain([access({ deny: { clients: ["203.0.113.0/24"] } })]);
     await chain.judge("connect");
     expect(chain.metrics.text()).toContain(
-      'sallyport_plugin_matches_total{plugin="access",list="deny",of="clients"} 1',
+      'sallyport_plugin_access_matches_total{plugin="access",list="deny",of="clients"} 1',
     );
     expect(chain.dossier.takeTrail()).toContain("access@connect:deny=clients 203.0.113.0/24");
   });

@@ -383,7 +383,9 @@ test("what it came to is counted", async () => {
     C: RCPT TO:<b@mx.example>
     S: 550 …`,
   );
-  expect(played.metric("sallyport_plugin_answers_total", { plugin: "auth-http", result: "refused" })).toBe(1);
+  expect(
+    played.metric("sallyport_plugin_auth_http_answers_total", { plugin: "auth-http", result: "refused" }),
+  ).toBe(1);
 });
 
 describe("options", () => {

@@ -89,7 +89,7 @@ describe("clients:", () => {
     const chain = new SessionChain([plugin], { client: "192.0.2.1" });
     await chain.judge("connect");
     expect(chain.dossier.takeTrail()).toEqual(["geo@connect:client=DE AS64496"]);
-    expect(chain.metrics.text()).toContain('sallyport_plugin_clients_total{plugin="geo",country="DE"} 1');
+    expect(chain.metrics.text()).toContain('sallyport_plugin_geo_clients_total{plugin="geo",country="DE"} 1');
   });
 });
 

@@ -228,6 +228,47 @@ describe("the store is away", () => {
   });
 });
 
+describe("a network with too many strangers", () => {
+  const [MOST, ALSO] = [50, 5];
+  const flood = async (door: Door) => {
+    for (let i = 0; i < MOST + ALSO; i++) expect(await door.send({ to: `to${i}@mx.example` })).toBe(WAIT);
+  };
+
+  test("has no more of them remembered, told by the metric, and once a minute by the log", async () => {
+    const door = new Door({ strangers: MOST });
+    await flood(door);
+    expect([door.count("greylist", "new"), door.count("greylist", "crowded")]).toEqual([MOST, ALSO]);
+    expect(door.sessions.told("plugin", "network")).toEqual(["203.0.113.0/24"]);
+    door.now += 5 * MINUTE;
+    expect(await door.send({ to: `to${MOST}@mx.example` })).toBe(WAIT);
+    expect(door.sessions.told("plugin", "network")).toHaveLength(2);
+    expect(await door.send({ client: "203.0.114.7" })).toBe(WAIT);
+    expect(door.count("greylist", "new")).toBe(MOST + 1);
+  });
+
+  test("is no longer asked once enough of them have come again, and takes strangers again in an hour", async () => {
+    const door = new Door({ strangers: MOST, passes: 2 });
+    await flood(door);
+    door.now += 5 * MINUTE;
+    expect(await door.send({ to: "to0@mx.example" })).toBe("taken");
+    expect(await door.send({ to: "stranger@mx.example" })).toBe(WAIT);
+    expect(await door.send({ to: "to1@mx.example" })).toBe("taken");
+    expect(await door.send({ to: "stranger@mx.example" })).toBe("taken");
+    const other = new Door({ strangers: MOST, passes: 0 });
+    await flood(other);
+    other.now += HOUR;
+    expect(await other.sendTwice({ to: "stranger@mx.example" })).toEqual([WAIT, "taken"]);
+  });
+
+  test("lets in who is vouched for by a domain that has passed", async () => {
+    const door = new Door({ strangers: MOST, passes: 1 });
+    const vouched = { client: "198.51.100.7", spf: "pass" } as const;
+    expect(await door.sendTwice(vouched)).toEqual([WAIT, "taken"]);
+    await flood(door);
+    expect(await door.send({ ...vouched, client: "203.0.113.7", to: "other@mx.example" })).toBe("taken");
+  });
+});
+
 test("a client's address that is none is a network of its own", async () => {
   const door = new Door();
   expect(await door.sendTwice({ client: "" })).toEqual([WAIT, "taken"]);

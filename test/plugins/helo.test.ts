@@ -257,7 +257,7 @@ describe("what a fault costs:", () => {
     await chain.judge("helo", { helo: "192.0.2.25" });
     expect(chain.dossier.takeTrail()).toEqual(["helo@helo:faults=bareAddress ownLiteral"]);
     expect(chain.metrics.text()).toContain(
-      'sallyport_plugin_faults_total{plugin="helo",fault="bareAddress"} 1',
+      'sallyport_plugin_helo_faults_total{plugin="helo",fault="bareAddress"} 1',
     );
   });
 });

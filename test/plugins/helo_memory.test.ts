@@ -19,7 +19,7 @@ test("a greeting that comes again asks for nothing, and is told of as before", a
     expect(found(HELO)).toEqual({ faults: ["unresolvable"], resolves: "no", matches: false });
   }
   expect(dns.questions).toEqual([`A ${NAME}`]);
-  expect(visits.counted("faults")).toEqual({ 'fault="unresolvable"': 3 });
+  expect(visits.counted("helo_faults")).toEqual({ 'fault="unresolvable"': 3 });
 });
 
 test("what it costs, it costs each time", async () => {

@@ -197,6 +197,87 @@ describe("while the store is away", () => {
   });
 });
 
+describe("a place that was granted too late for who asked", () => {
+  const isLease = (call: string) => call.startsWith("lease");
+  const releases = (door: Door) => door.calls.filter((call) => call.startsWith("release"));
+
+  test("is given back at once, and no other with it", async () => {
+    const door = new Door({ concurrency: [{ per: "client", most: 2 }], fallback: "pass" });
+    const first = door.session();
+    expect(await first.at("connect")).toBe("pass");
+    door.tooLate = isLease;
+    const late = door.session();
+    expect(await late.at("connect")).toBe("pass");
+    door.tooLate = () => false;
+    door.now += SECOND;
+    const next = [door.session(), door.session()];
+    expect(await next[0]!.at("connect")).toBe("pass");
+    expect(await next[1]!.at("connect")).toContain("421 ");
+    // It never had a place, so it gives none up.
+    await late.end();
+    expect(releases(door)).toHaveLength(1);
+    expect(await door.session().at("connect")).toContain("421 ");
+  });
+
+  test("is given back when the store answers again, where it was away for that as well", async () => {
+    const door = new Door({ concurrency: [{ per: "client", most: 1 }], fallback: "pass" });
+    door.tooLate = isLease;
+    door.away = (call) => call.startsWith("release");
+    await door.session().at("connect");
+    door.tooLate = () => false;
+    door.now += SECOND;
+    expect(await door.session().at("connect")).toContain("421 ");
+    door.away = false;
+    door.now += SECOND;
+    await door.connect("203.0.113.8");
+    expect(await door.session().at("connect")).toBe("pass");
+    const told = releases(door).length;
+    await door.connect("203.0.113.8");
+    // Its own, and no more.
+    expect(releases(door)).toHaveLength(told + 1);
+  });
+
+  test("is given back when places are renewed, where nobody comes, and not any more once it has ended", async () => {
+    const plugin = rateLimit({ concurrency: [{ per: "client", most: 1 }], fallback: "pass", ttl: 300_000 });
+    const door = new Door([plugin]);
+    let renew = () => Promise.resolve();
+    const { now } = door.sessions.chain.engine.effects;
+    const io = { store: door.store, local: door.store, now, log: { info() {}, warn() {} }, count() {} };
+    await plugin.setup!(
+      { io, every: (_: number, work: typeof renew) => void (renew = work) } as unknown as Setup,
+    );
+    const late = async () => {
+      door.tooLate = isLease;
+      door.away = (call) => call.startsWith("release");
+      await door.session().at("connect");
+      door.tooLate = () => false;
+      door.away = false;
+      door.now += SECOND;
+    };
+    await late();
+    await renew();
+    expect(await door.connect()).toBe("pass");
+    await late();
+    const told = releases(door).length;
+    door.now += 300_000;
+    await renew();
+    expect(releases(door)).toHaveLength(told);
+  });
+
+  test("is given back like one whose session ended while the store was away", async () => {
+    const door = new Door({ concurrency: [{ per: "client", most: 1 }] });
+    const visit = door.session();
+    await visit.at("connect");
+    door.away = true;
+    await visit.end();
+    door.away = false;
+    door.now += SECOND;
+    expect(await door.connect()).toContain("421 ");
+    await Promise.resolve();
+    expect(await door.connect()).toBe("pass");
+  });
+});
+
 test("what a bucket has got back by itself is not given back once more: held draws are no savings", async () => {
   const door = new Door({
     limits: [{ name: "some", per: "client", of: "recipients", rate: "5/s burst 10" }],

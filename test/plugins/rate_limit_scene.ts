@@ -18,6 +18,8 @@ export class Door {
   now = 1_800_000_000_000;
   /** Whether the store fails, or at which calls. */
   away: boolean | ((call: string) => boolean) = false;
+  /** Which calls are done, but with an answer that comes too late. */
+  tooLate: (call: string) => boolean = () => false;
   /** What calls of the store wait for. */
   slow: Promise<void> | undefined;
   /** Calls of the store: `"draw rate:user:anna 2"`, with the number of rates. */
@@ -43,6 +45,11 @@ export class Door {
         const fails = typeof this.away === "function" ? this.away(call) : this.away;
         if (fails) return Promise.reject(new StoreError(name, "it is away"));
         const answer = () => (target[name] as (...words: unknown[]) => unknown)(...words);
+        if (this.tooLate(call)) {
+          return Promise.resolve(answer()).then(() =>
+            Promise.reject(new StoreError(name, "no answer in time"))
+          );
+        }
         return this.slow === undefined ? answer() : this.slow.then(answer);
       },
     });

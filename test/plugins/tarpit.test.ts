@@ -147,7 +147,7 @@ describe("places:", () => {
       0,
     ]);
     expect(clients[2]!.dossier.takeTrail()).toEqual(["tarpit@mail:full=true"]);
-    expect(chain.metrics.text()).toContain('sallyport_plugin_full_total{plugin="tarpit"} 1');
+    expect(chain.metrics.text()).toContain('sallyport_plugin_tarpit_full_total{plugin="tarpit"} 1');
   });
 
   test("a place is free again when its time is over", async () => {

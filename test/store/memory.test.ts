@@ -27,7 +27,15 @@ describe("the memory driver's bound", () => {
 
   test("lets no kind of state push out another, nor clients that wait those who have passed", async () => {
     const store = memoryStore({ now: () => 0, entries: 10 });
-    const triplet = { key: "known", delay: 10, window: 1000, memory: 1000, passes: 0 };
+    const triplet = {
+      key: "known",
+      delay: 10,
+      window: 1000,
+      memory: 1000,
+      passes: 0,
+      strangers: 1000,
+      period: 10_000,
+    };
     await store.greylistPass("group", triplet);
     await store.lease("place", "holder", 1, 1000);
     await store.draw("group", [{ key: "rate", interval: 100, burst: 1, cost: 1 }]);
@@ -41,7 +49,15 @@ describe("the memory driver's bound", () => {
 
   test("forgets a triplet that waits when more wait than it has places", async () => {
     const store = memoryStore({ now: () => 0, entries: 10 });
-    const triplet = { key: "first", delay: 10, window: 1000, memory: 1000, passes: 0 };
+    const triplet = {
+      key: "first",
+      delay: 10,
+      window: 1000,
+      memory: 1000,
+      passes: 0,
+      strangers: 1000,
+      period: 10_000,
+    };
     await store.greylist("group", triplet);
     await flood(store);
     expect((await store.greylist("group", triplet)).state).toBe("new");
@@ -50,7 +66,15 @@ describe("the memory driver's bound", () => {
 
 async function flood(store: Store): Promise<void> {
   for (let i = 0; i < 100; i++) {
-    await store.greylist("group", { key: `${i}`, delay: 10, window: 1000, memory: 1000, passes: 0 });
+    await store.greylist("group", {
+      key: `${i}`,
+      delay: 10,
+      window: 1000,
+      memory: 1000,
+      passes: 0,
+      strangers: 1000,
+      period: 1000,
+    });
     await store.set(`${i}`, "value", 1000);
   }
 }

@@ -32,6 +32,8 @@ export function plays(unit: number, length: number): fc.Arbitrary<Move[]> {
     window: fc.integer({ min: 4, max: 8 }).map((many) => many * unit),
     memory: units,
     passes: fc.integer({ min: 0, max: 3 }),
+    strangers: small,
+    period: units,
     peek: fc.boolean(),
   });
   const move = <T>(name: string, made: fc.Arbitrary<T>, act: (store: Store, args: T) => Promise<unknown>) =>

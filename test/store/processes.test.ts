@@ -13,6 +13,7 @@ test.each(
   [
     ["draws on a rate with a burst of 50 are allowed exactly 50 times", "draw", 50],
     ["a triplet is new exactly once", "greylist", 1],
+    ["of new triplets exactly 50 are remembered", "strangers", 50],
     ["a triplet passes exactly once", "greylistPass", 200],
     ["of 7 places exactly 7 are held", "lease", 7],
     ["no count is lost", "count", 200],

@@ -41,9 +41,11 @@ export function rate(rig: Rig, units: number, burst: number, cost = 1, key = "ra
   return { key, interval: units * rig.unit, burst, cost };
 }
 
-/** A triplet with a delay of 3 units, a window of 9, a memory of 6. */
+/** A triplet with a delay of 3 units, a window of 9, a memory of 6, and 100 strangers in a period of 5. */
 export function triplet(rig: Rig, key = "triplet", passes = 0): GreylistTriplet {
-  return { key, delay: 3 * rig.unit, window: 9 * rig.unit, memory: 6 * rig.unit, passes };
+  const { unit } = rig;
+  const [delay, window, memory, period] = [3 * unit, 9 * unit, 6 * unit, 5 * unit];
+  return { key, delay, window, memory, passes, strangers: 100, period };
 }
 
 /** That a time left is so many units, less what may have passed meanwhile. */

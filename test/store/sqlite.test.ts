@@ -44,7 +44,15 @@ describe("a store in a file", () => {
     const path = file();
     const first = await frozen(path);
     await first.set("key", "kept", 60_000);
-    await first.greylistPass("group", { key: "t", delay: 1, window: 10, memory: 60_000, passes: 1 });
+    await first.greylistPass("group", {
+      key: "t",
+      delay: 1,
+      window: 10,
+      memory: 60_000,
+      passes: 1,
+      strangers: 1000,
+      period: 10_000,
+    });
     await first.draw("group", [{ key: "rate", interval: 60_000, burst: 2, cost: 1 }]);
     await first.lease("place", "holder", 1, 60_000);
     await first.close();
@@ -52,13 +60,33 @@ describe("a store in a file", () => {
     const second = await frozen(path);
     expect(await second.get("key")).toBe("kept");
     expect(
-      (await second.greylist("group", { key: "t", delay: 1, window: 10, memory: 60_000, passes: 1 })).state,
+      (await second.greylist("group", {
+        key: "t",
+        delay: 1,
+        window: 10,
+        memory: 60_000,
+        passes: 1,
+        strangers: 1000,
+        period: 10_000,
+      })).state,
     )
       .toBe("passed");
     expect((await second.draw("group", [{ key: "rate", interval: 60_000, burst: 2, cost: 1 }])).remaining)
       .toEqual([0]);
     expect((await second.lease("place", "other", 1, 60_000)).held).toBe(false);
     await second.close();
+  });
+
+  test("that an older version has made gets the tables that it has not", async () => {
+    const path = file();
+    await (await frozen(path)).close();
+    const older = new DatabaseSync(path);
+    older.exec("DROP TABLE stranger");
+    older.close();
+    const store = await frozen(path);
+    const triplet = { key: "t", delay: 1, window: 10, memory: 10, passes: 0, strangers: 1, period: 10 };
+    expect((await store.greylist("group", triplet)).state).toBe("new");
+    await store.close();
   });
 
   test("cannot be one of something else, and the error says so", async () => {

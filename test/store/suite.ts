@@ -50,6 +50,8 @@ function mistakes(rig: () => Rig): void {
       [store.greylist(group, { ...asked, window: asked.delay }), "allowed is milliseconds above the delay"],
       [store.greylistPass(group, { ...asked, memory: 0 }), "memory 0 was given"],
       [store.greylistPass(group, { ...asked, passes: 0.5 }), "passes 0.5 was given"],
+      [store.greylist(group, { ...asked, strangers: -1 }), "strangers -1 was given"],
+      [store.greylist(group, { ...asked, period: 0 }), "period 0 was given"],
       [store.lease(key, "holder", -1, 1000), "limit -1 was given"],
       [store.lease(key, "holder", 1, 0), "ttl 0 was given"],
     ];

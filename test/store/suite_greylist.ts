@@ -153,6 +153,65 @@ export function greylistSuite(rig: () => Rig): void {
       expect((await store.greylist(group, each("b"))).state).toBe("new");
     });
 
+    timed(rig, "has so many new triplets remembered in a period, and as many in the next", async () => {
+      const { store, other, pass } = rig();
+      const group = fresh("group");
+      const each = (name: string) => ({ ...triplet(rig(), name), strangers: 2 });
+      const states = async (...names: string[]) => {
+        const answers = [];
+        for (const name of names) answers.push((await store.greylist(group, each(name))).state);
+        return answers;
+      };
+      expect(await states("a", "b", "c")).toEqual(["new", "new", "crowded"]);
+      // Whoever comes too often or is of elsewhere takes nobody's place.
+      expect((await store.greylist(fresh("group"), each("c"))).state).toBe("new");
+      expect(await other.greylist(group, each("c"))).toEqual({
+        state: "crowded",
+        wait: each("c").delay,
+        age: 0,
+      });
+      await pass(3.5);
+      expect(await states("a", "c")).toEqual(["matured", "crowded"]);
+      await pass(1.5);
+      expect(await states("c", "d", "e", "b")).toEqual(["new", "new", "crowded", "matured"]);
+    });
+
+    test("that has had too many new ones lets in who has passed, and all who are let through", async () => {
+      const { store } = rig();
+      const group = fresh("group");
+      const each = (name: string, passes = 0) => ({ ...triplet(rig(), name, passes), strangers: 1 });
+      await store.greylist(group, each("a"));
+      await store.greylistPass(group, each("b"));
+      expect((await store.greylist(group, each("c"))).state).toBe("crowded");
+      expect((await store.greylist(group, each("b"))).state).toBe("passed");
+      expect((await store.greylist(group, each("c", 1))).state).toBe("allowed");
+      await store.greylistPass(group, each("c"));
+      expect((await store.greylist(group, each("c"))).state).toBe("passed");
+    });
+
+    test("is told to be crowded to who only peeks, and is not made so by it", async () => {
+      const { store } = rig();
+      const group = fresh("group");
+      const each = (name: string) => ({ ...triplet(rig(), name), strangers: 1 });
+      expect((await store.greylist(group, { ...each("a"), peek: true })).state).toBe("new");
+      expect((await store.greylist(group, each("a"))).state).toBe("new");
+      expect((await store.greylist(group, { ...each("b"), peek: true })).state).toBe("crowded");
+      expect((await store.greylist(group, { ...each("b"), strangers: 0 })).state).toBe("crowded");
+    });
+
+    test("has exactly so many remembered of those that come at the same time", async () => {
+      const { store, other } = rig();
+      const group = fresh("group");
+      const each = (name: string) => ({ ...triplet(rig(), name), strangers: 7, period: 1e6, window: 1e6 });
+      const asked = Array.from(
+        { length: 50 },
+        (_, i) => (i % 2 ? store : other).greylist(group, each(`${i}`)),
+      );
+      const states = (await Promise.all(asked)).map(({ state }) => state);
+      expect(states.filter((state) => state === "new").length).toBe(7);
+      expect(states.filter((state) => state === "crowded").length).toBe(43);
+    });
+
     timed(rig, "counts a triplet again that had been forgotten", async () => {
       const { store, pass } = rig();
       const group = fresh("group");

@@ -67,7 +67,15 @@ export async function outcome(operation: () => Promise<unknown>): Promise<Outcom
 /** One of each operation. */
 export function everyOperation(store: Store): (() => Promise<unknown>)[] {
   const rates = [{ key: "rate", interval: 1000, burst: 1000, cost: 1 }];
-  const triplet = { key: "triplet", delay: 1, window: 10_000, memory: 10_000, passes: 1 };
+  const triplet = {
+    key: "triplet",
+    delay: 1,
+    window: 10_000,
+    memory: 10_000,
+    passes: 1,
+    strangers: 1000,
+    period: 10_000,
+  };
   return [
     () => store.get("key"),
     () => store.set("key", "value", 10_000),

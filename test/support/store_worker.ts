@@ -5,7 +5,15 @@ import type { Store } from "../../src/policy/effects.ts";
 import { openStore } from "../../src/store/open.ts";
 
 const HOUR = 3_600_000;
-const TRIPLET = { key: "triplet", delay: HOUR, window: 2 * HOUR, memory: HOUR, passes: 0 };
+const TRIPLET = {
+  key: "triplet",
+  delay: HOUR,
+  window: 2 * HOUR,
+  memory: HOUR,
+  passes: 0,
+  strangers: 50,
+  period: HOUR,
+};
 
 /** Each tells of one operation whether it counts. */
 const JOBS: Readonly<Record<string, (store: Store, index: number) => Promise<boolean>>> = {
@@ -13,6 +21,10 @@ const JOBS: Readonly<Record<string, (store: Store, index: number) => Promise<boo
     return (await store.draw("group", [{ key: "rate", interval: HOUR, burst: 50, cost: 1 }])).allowed;
   },
   greylist: async (store) => (await store.greylist("group", TRIPLET)).state === "new",
+  strangers: async (store, index) => {
+    const triplet = { ...TRIPLET, key: `${process.pid} ${index}` };
+    return (await store.greylist("group", triplet)).state === "new";
+  },
   greylistPass: async (store) => await store.greylistPass("group", TRIPLET) === 1,
   lease: async (store, index) => (await store.lease("places", `${process.pid} ${index}`, 7, HOUR)).held,
   count: async (store) => await store.count("counter", 1, HOUR) > 0,
