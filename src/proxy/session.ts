@@ -366,7 +366,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
 
   #address(event: RcptCommand): void {
     const to = this.#destination(event.path);
-    if (to === undefined) return this.answered(this.#server.refusal(UNROUTED));
+    if (to === undefined) return this.answered(this.#server.refusal(UNROUTED), false);
     const refusal = join(this.#transaction!, to);
     if (refusal !== undefined) return this.answered(this.#server.refusal(refusal), false);
     this.#transaction!.recipient(event);

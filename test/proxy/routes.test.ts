@@ -203,6 +203,22 @@ describe("a function among the routes", () => {
   }
 
   dialogue(
+    "that fails is no fault of the client's, however often",
+    {
+      ...POOLS,
+      limits: { refusedRecipients: 2, errors: 2 },
+      routes: [{ domain: "bad.example", pool: () => "z" }, { pool: "a" }],
+    },
+    `${GREETED + MAIL}
+    ${
+      ["x", "y", "z"].map((name) => `
+      C: RCPT TO:<${name}@bad.example>
+      S: 451 4.3.0 It cannot be told now where this mail goes, try again later [ref]`).join("")
+    }
+    ${first("x@a.example", "a") + OPENED + DELIVERED}`,
+  );
+
+  dialogue(
     "is told who speaks, to whom, and what was found out",
     {
       ...POOLS,
