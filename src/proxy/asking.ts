@@ -33,6 +33,11 @@ export class Asking implements Taker, Holder {
 
   taken(connection: Connection): void {
     this.#connection = connection;
+    // What EHLO offered need not be what this backend has (RFC 6531 §3.7.4.2).
+    if (/[^\0-\x7f]/.test(this.#line) && !connection.extensions.has("SMTPUTF8")) {
+      this.#pool.release(connection);
+      return this.#done(undefined);
+    }
     connection.holder = this;
     connection.send("ask", this.#line);
     connection.flush();

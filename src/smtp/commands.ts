@@ -5,7 +5,7 @@
 import type { Extensions } from "./extensions.ts";
 import type { Path } from "./path.ts";
 import type { Parameter } from "./parameters.ts";
-import { readForwardPath, readReversePath } from "./path.ts";
+import { readForwardPath, readReversePath, utf8End } from "./path.ts";
 import { checkMailParameters, checkRcptParameters, readParameters } from "./parameters.ts";
 import type { ClientFacts } from "./client_facts.ts";
 import { readXclient } from "./xclient.ts";
@@ -265,10 +265,25 @@ function bare(kind: "rset" | "quit"): Row["check"] {
 }
 
 function ask(verb: "VRFY" | "EXPN" | "ETRN"): Row["check"] {
-  return (argument, _standing, line) => {
+  return (argument, { offered }, line) => {
     if (trimmed(argument) === "") return [501, "5.4", `${verb} needs an argument`];
-    return { kind: "ask", verb, line };
+    if (/^[ -~]*$/.test(argument)) return { kind: "ask", verb, line };
+    if (!isPrintable(argument)) return [501, "5.4", `${verb} takes printable characters only`];
+    // RFC 6531 §3.7.4.2.
+    const utf8 = verb !== "ETRN" && offered.has("SMTPUTF8") && / SMTPUTF8 *$/i.test(argument);
+    return utf8 ? { kind: "ask", verb, line } : [553, "6.7", "This argument needs SMTPUTF8"];
   };
+}
+
+/** No controls, and what is not ASCII is well-formed UTF-8: the backend is to read the line as one, and as this one. */
+function isPrintable(text: string): boolean {
+  for (let at = 0; at < text.length;) {
+    const code = text.charCodeAt(at);
+    if (code < 32 || code === 127) return false;
+    at = code < 127 ? at + 1 : utf8End(text, at);
+    if (at < 0) return false;
+  }
+  return true;
 }
 
 function starttls(argument: string, standing: Standing): Command | Refusal {

@@ -1,5 +1,6 @@
 /** VRFY, EXPN and ETRN put to the backend where the policy says so (RFC 5321 §3.5, RFC 1985). */
-import { describe, expect } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { Scene } from "../../src/testing/scene.ts";
 import { dialogue, type DialogueOptions } from "../support/dialogue.ts";
 import { ADDRESSED, CONNECTED, DELIVERED, GREETED, OPENED } from "../support/dialogue_parts.ts";
 
@@ -11,7 +12,9 @@ describe("the question goes as it is, and the backend's own answer comes back:",
     const [question, ...answer] of [
       ["VRFY <b@mx.example>", "250 2.1.5 Bee <b@mx.example>"],
       ["vrfy b@mx.example␠", "550 5.1.1 who?"],
-      ["VRFY ⟨ff⟩", "252 2.1.5 perhaps"],
+      ["VRFY ß@bücher.example SMTPUTF8", "252 2.1.5 perhaps"],
+      ["EXPN Gärtner smtputf8␠", "250 2.1.5 Gärtner"],
+      ["VRFY !~ SMTPUTF8", "550 5.1.1 who?"],
       ["EXPN staff", "250-a@mx.example", "250 b@mx.example"],
       ["ETRN mx.example", "253 2.0.0 3 messages waiting"],
       ["ETRN #queue", "458 4.4.0 not now"],
@@ -36,6 +39,53 @@ describe("the question goes as it is, and the backend's own answer comes back:",
        < 252 2.1.5 perhaps
     S: 252 2.1.5 perhaps`,
   );
+});
+
+describe("only what is printable, and UTF-8 where it is announced, reaches the backend:", () => {
+  const rows: readonly (readonly [question: string, answer: string])[] = [
+    ["VRFY a␋b", "501 5.5.4 VRFY takes printable characters only [ref]"],
+    ["VRFY a␛[2J", "501 5.5.4 …"],
+    ["VRFY b␉", "501 5.5.4 …"],
+    ["VRFY b⟨7f⟩", "501 5.5.4 …"],
+    ["VRFY ⟨ff⟩", "501 5.5.4 …"],
+    ["VRFY ⟨85⟩ SMTPUTF8", "501 5.5.4 …"],
+    ["VRFY ⟨c0⟩⟨8a⟩ SMTPUTF8", "501 5.5.4 …"],
+    ["VRFY ß␋ SMTPUTF8", "501 5.5.4 …"],
+    ["EXPN a␋b", "501 5.5.4 EXPN takes printable characters only [ref]"],
+    ["ETRN a␋b", "501 5.5.4 ETRN takes printable characters only [ref]"],
+    ["VRFY ß", "553 5.6.7 This argument needs SMTPUTF8 [ref]"],
+    ["EXPN ßSMTPUTF8", "553 5.6.7 …"],
+    ["ETRN bücher.example SMTPUTF8", "553 5.6.7 …"],
+  ];
+  for (const [question, answer] of rows) {
+    dialogue(
+      question,
+      RELAY,
+      `${GREETED}
+      C: ${question}
+      S: ${answer}
+      C: NOOP
+      S: 250 2.0.0 Ok`,
+    );
+  }
+  dialogue(
+    "not where the backends do not offer SMTPUTF8",
+    { ...RELAY, extensions: ["PIPELINING"] },
+    `${GREETED}
+    C: VRFY ß SMTPUTF8
+    S: 553 5.6.7 This argument needs SMTPUTF8 [ref]
+    C: VRFY b SMTPUTF8
+       > VRFY b SMTPUTF8
+       < 252 2.1.5 perhaps
+    S: 252 2.1.5 perhaps`,
+  );
+  test("nor to a backend that offers it no more", () => {
+    const scene = new Scene(RELAY);
+    scene.onDial = (dial, name) => scene.accept(dial, name).greet(["PIPELINING"]);
+    scene.send("EHLO client.example\r\nVRFY \xc3\x9f SMTPUTF8\r\n");
+    expect(scene.take()).toMatch(/\r\n451 4\.3\.0 No mail server can be reached now/);
+    expect(scene.connections.map(({ seen }) => seen)).toEqual([""]);
+  });
 });
 
 dialogue(
