@@ -2,7 +2,8 @@
  * All pools of a proxy: the default one, those that the policy names, and those that a plugin has asked for by address.
  * The latter are made when they are needed, kept for a while, and bounded in number.
  */
-import { BACKEND_DEFAULTS } from "../policy/backend_address.ts";
+import { BACKEND_DEFAULTS, type BackendOptions } from "../policy/backend_address.ts";
+import { tlsMode } from "../policy/backend_security.ts";
 import type { BackendAddress } from "../policy/settings.ts";
 import { DEFAULT_POOL, type Route, type RouteAddress, type RouteTarget } from "../policy/route.ts";
 import { commonExtensions } from "../smtp/common_extensions.ts";
@@ -142,14 +143,18 @@ export class Pools {
     return one;
   }
 
-  /** It is talked to as the first of the default pool's backends is, but for where it is. */
   #open(name: string, endpoint: RouteAddress): OnDemand {
     this.#makeRoom();
-    return new OnDemand(
-      name,
-      this.#make([{ ...BACKEND_DEFAULTS, ...this.#settings.backends[0], name, endpoint }]),
-      this.#now,
+    return new OnDemand(name, this.#make([{ ...this.#optionsAt(endpoint), name, endpoint }]), this.#now);
+  }
+
+  /** A backend of the policy's is talked to as the policy says, a server that it does not know without any secret. */
+  #optionsAt({ host, port }: RouteAddress): BackendOptions {
+    const { backends, pools } = this.#settings;
+    const known = [backends, ...Object.values(pools)].flat().find(({ endpoint }) =>
+      "port" in endpoint && endpoint.port === port && endpoint.host.toLowerCase() === host.toLowerCase()
     );
+    return known ?? optionsOfStranger(backends[0]);
   }
 
   #makeRoom(): void {
@@ -237,6 +242,19 @@ export class Pools {
 
 function fixed(name: string, pool: Pool): Destination {
   return { name, pool, enter() {}, leave() {} };
+}
+
+/**
+ * How mail servers are spoken to, without what is one server's: who it is (its name, its key), and what only it may see
+ * (our login, our certificate). No level of TLS is lost with it.
+ */
+function optionsOfStranger(first: BackendAddress | undefined): BackendOptions {
+  if (first === undefined) return BACKEND_DEFAULTS;
+  const { lmtp, identity, ca, pins } = first;
+  const tls = tlsMode(first) === "required" ? "required" : first.tls;
+  // Beside a pin `none` was safe; without it, it would be anybody.
+  const verify = pins.length > 0 ? "name" : first.verify;
+  return { ...BACKEND_DEFAULTS, lmtp, identity, ca, tls, verify };
 }
 
 function probeAll(pools: readonly Pool[], done: () => void): void {

@@ -30,7 +30,10 @@ export interface Route {
   readonly pool: string | PoolChoice;
 }
 
-/** A mail server that no pool of the policy's holds, by its IP address. */
+/**
+ * A mail server by its IP address. One that no pool of the policy's holds is spoken to as the first backend is, without
+ * what is that one's alone (`login`, `pins`, `serverName`, `cert`).
+ */
 export interface RouteAddress {
   readonly host: string;
   readonly port: number;

@@ -4,7 +4,7 @@ import { backendTls } from "../../src/backend/backend_tls.ts";
 import { Pool } from "../../src/backend/pool.ts";
 import { Pools, type PoolsSettings } from "../../src/backend/pools.ts";
 import { type Routed, RouteFault } from "../../src/backend/route.ts";
-import { BACKEND_DEFAULTS } from "../../src/policy/backend_address.ts";
+import { BACKEND_DEFAULTS, completeBackend } from "../../src/policy/backend_address.ts";
 import type { BackendAddress } from "../../src/policy/settings.ts";
 import { DEFAULTS } from "../../src/policy/settings.ts";
 import { factsAt } from "../../src/testing.ts";
@@ -58,16 +58,55 @@ function stage(given: Partial<PoolsSettings> = {}, offers: Readonly<Record<strin
 const NOBODY = { taken() {}, denied() {}, unavailable() {} };
 
 describe("a pool made on demand", () => {
-  test("is the same for the same address, and talked to as the default pool's backends are", () => {
-    const first = { ...at("backend", "10.0.0.1"), weight: 7 };
-    const { made, destination } = stage({ backends: [first] });
+  test("is the same for the same address", () => {
+    const { destination } = stage();
     const one = destination("192.0.2.1");
     expect(destination("192.0.2.1")).toBe(one);
     expect(destination("2001:DB8::1").name).toBe("[2001:db8::1]:25");
-    expect(made.slice(1).map(([backend]) => backend as unknown)).toEqual([
-      { ...first, name: "192.0.2.1:25", endpoint: { host: "192.0.2.1", port: 25 } },
-      { ...first, name: "[2001:db8::1]:25", endpoint: { host: "2001:DB8::1", port: 25 } },
-    ]);
+    expect(destination("2001:db8::1").name).toBe("[2001:db8::1]:25");
+  });
+
+  /** How a server at 192.0.2.1:25 is spoken to where these are the policy's backends. */
+  function spokenTo(backends: readonly string[], pools: Readonly<Record<string, readonly string[]>> = {}) {
+    const { made, destination } = stage({
+      backends: backends.map(completeBackend),
+      pools: Object.fromEntries(Object.entries(pools).map(([name, all]) => [name, all.map(completeBackend)])),
+    });
+    destination("192.0.2.1");
+    return made.at(-1)![0]!;
+  }
+  const PIN = "A".repeat(43) + "=";
+
+  const inherited: readonly (readonly [first: string, options: Partial<BackendAddress>])[] = [
+    ["10.0.0.1:25", {}],
+    ["10.0.0.1:25?weight=7&backup", {}],
+    ["lmtp://10.0.0.1:24?identity=proxy-v2", { lmtp: true, identity: "proxy-v2" }],
+    ["10.0.0.1:25?tls=opportunistic", { tls: "opportunistic" }],
+    ["smtps://10.0.0.1:465?verify=ca&ca=a.pem", { tls: "implicit", verify: "ca", ca: "a.pem" }],
+    ["10.0.0.1:587?login=me:secret", { tls: "required" }],
+    ["10.0.0.1:25?cert=a.pem&key=b.pem", { tls: "required" }],
+    ["10.0.0.1:25?serverName=mx.internal", { tls: "required" }],
+    [`10.0.0.1:25?tls=required&verify=none&pins=${PIN}&login=me:secret`, { tls: "required", verify: "name" }],
+    ["127.0.0.1:25?login=me:secret", {}],
+  ];
+  for (const [first, options] of inherited) {
+    test(`is spoken to as ${first} is, without its secrets and its names`, () => {
+      const endpoint = { host: "192.0.2.1", port: 25 };
+      expect(spokenTo([first, "10.0.0.2:25?login=you:secret"])).toEqual({
+        ...BACKEND_DEFAULTS,
+        ...options,
+        name: "192.0.2.1:25",
+        endpoint,
+      });
+    });
+  }
+
+  test("is set as the backend of the policy's is that has its address", () => {
+    const known = "192.0.2.1:25?tls=required&login=me:secret";
+    const login = { user: "me", password: "secret" };
+    expect(spokenTo(["10.0.0.1:25", known])).toMatchObject({ tls: "required", login });
+    expect(spokenTo(["10.0.0.1:25"], { a: [known] })).toMatchObject({ tls: "required", login });
+    expect(spokenTo(["10.0.0.1:25", "192.0.2.1:587?login=me:secret"]).login).toBeUndefined();
   });
 
   test("makes room for another when there are too many: the one that was not used for the longest time", () => {
