@@ -5,6 +5,7 @@ import type { Endpoint } from "../net/wire.ts";
 import type { BackendAddress, Health } from "../policy/settings.ts";
 import type { Extensions } from "../smtp/extensions.ts";
 import { Circuit } from "./circuit.ts";
+import { RefusedLogin } from "./refused_login.ts";
 
 /** Time from dial to EHLO counts this much of what is usual. */
 const NEWEST = 1 / 4;
@@ -23,6 +24,7 @@ export class Backend {
   readonly name: string;
   readonly endpoint: Endpoint;
   readonly circuit: Circuit;
+  readonly login = new RefusedLogin();
   /** What its last EHLO reply offered; undefined until one was seen. */
   extensions: Extensions | undefined;
   /** Nothing new for it: as the operator wishes … */

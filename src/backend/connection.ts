@@ -123,7 +123,13 @@ export class Connection implements ConnectOwner {
   #newHandshake(client: Identity | undefined): Handshake {
     const { backend } = this;
     const { hostname, now } = this.#around;
-    return new Handshake({ address: backend.address, hostname, client, plain: now() < backend.plainUntil });
+    return new Handshake({
+      address: backend.address,
+      hostname,
+      client,
+      plain: now() < backend.plainUntil,
+      refusedLogin: () => backend.login.barred(now()),
+    });
   }
 
   /** The backend knows for whom it speaks. */
@@ -312,8 +318,9 @@ export class Connection implements ConnectOwner {
       case "helo":
       case "starttls":
       case "xclient":
-      case "auth":
         return this.#move(this.#handshake.reply(step, reply), step);
+      case "auth":
+        return this.#loginAnswered(reply);
       default:
         // Nobody can have taken what was not all sent.
         if (positive && (step === "end" || step === "chunk") && this.#unsent) {
@@ -322,6 +329,16 @@ export class Connection implements ConnectOwner {
         if (!positive && step !== "data" && step !== "xforward") this.refusals++;
         this.holder.reply(step, reply);
     }
+  }
+
+  #loginAnswered(reply: Reply): void {
+    const move = this.#handshake.reply("auth", reply);
+    if (severity(reply) === 2) this.backend.login.accepted();
+    // 4yz says nothing of the password (RFC 4954 §6).
+    if (move.kind === "fault" && reply.code >= 500) {
+      this.backend.login.refused(move.detail, this.#around.now());
+    }
+    this.#move(move, "auth");
   }
 
   // ---- the handshake ----

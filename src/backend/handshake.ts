@@ -36,6 +36,8 @@ export interface HandshakeOptions {
   readonly client: Identity | undefined;
   /** Opportunistic TLS has failed there lately. */
   readonly plain: boolean;
+  /** How our login was refused there lately: it is not said again yet. */
+  refusedLogin?(): string | undefined;
 }
 
 /** Replies to XCLIENT that find fault with the command, not with the client (RFC 5321 §4.2.2). */
@@ -186,6 +188,8 @@ export class Handshake {
     if (!this.#secured && !isLocal(this.#options.address)) {
       return fault("is not reached by TLS, and a password is not sent in the clear; set tls=required");
     }
+    const refused = this.#options.refusedLogin?.();
+    if (refused !== undefined) return fault(`${refused}, and is not told our login again yet`);
     const credentials = Credentials.for(login, this.#extensions);
     if (typeof credentials === "string") return fault(credentials);
     this.#credentials = credentials;

@@ -34,15 +34,23 @@ interface Case {
   readonly ourselves?: boolean;
   /** TLS has failed there lately. */
   readonly plain?: boolean;
+  /** How our login was refused there lately. */
+  readonly refused?: string;
   /** `> line`, `< reply` (lines with "|" between them), `(TLS)`, and at the end `= ready KEYWORDS`, `= refused 554`, `= fault …`. */
   readonly script: string;
 }
 
 /** Plays a script, and fails at the first move that is another. */
-function play({ backend, user, ourselves, plain = false, script }: Case): void {
+function play({ backend, user, ourselves, plain = false, refused, script }: Case): void {
   const address = completeBackend(backend.startsWith("?") ? `10.0.0.1:25${backend}` : backend);
   const client = ourselves ? undefined : user ? USER : CLIENT;
-  const handshake = new Handshake({ address, hostname: "mx.example", client, plain });
+  const handshake = new Handshake({
+    address,
+    hostname: "mx.example",
+    client,
+    plain,
+    refusedLogin: () => refused,
+  });
   let move: Move = handshake.begin();
   let step: Step = "greeting";
   for (const line of script.split("\n").map((each) => each.trim()).filter((each) => each !== "")) {
@@ -350,6 +358,20 @@ cases("AUTH:", {
   "neither is offered": {
     backend: AUTH,
     script: `${asked("CRAM-MD5")}\n= fault offers AUTH CRAM-MD5; wanted is PLAIN or LOGIN`,
+  },
+  "it was refused lately": {
+    backend: AUTH,
+    refused: "answered AUTH with no (535)",
+    script: `${
+      asked("PLAIN")
+    }\n= fault answered AUTH with no \\(535\\), and is not told our login again yet$`,
+  },
+  "it was refused lately, and the client is named as its own user": {
+    backend: "127.0.0.1:25?login=u:p",
+    refused: "answered AUTH with no (535)",
+    user: true,
+    script: `${GREETED}\n< 250 x|XCLIENT LOGIN|AUTH PLAIN\n> XCLIENT LOGIN=me@live.example\n< 220 x
+      > EHLO helo.example\n< 250 x|AUTH PLAIN\n= ready AUTH PLAIN$`,
   },
   "none is offered": { backend: AUTH, script: `${GREETED}\n< 250 x\n= fault offers AUTH not at all` },
   "535 is a fault in words": {

@@ -87,6 +87,8 @@ export class PoolScene {
   readonly log: string[] = [];
   readonly dials: Dialled[] = [];
   readonly conditions = new Map<string, Condition>();
+  /** What every backend answers to AUTH. */
+  auth = "235 2.7.0 Ok";
   readonly pool: Pool;
   #later: { readonly at: number; readonly work: () => void }[] = [];
 
@@ -185,10 +187,10 @@ export class PoolScene {
 
   #answer(dialled: Dialled, wire: FakeWire, octets: string): void {
     dialled.heard += octets;
-    if (octets.startsWith("EHLO")) return wire.send(latin1("250-here\r\n250 8BITMIME\r\n"));
+    if (octets.startsWith("EHLO")) return wire.send(latin1("250-here\r\n250-AUTH PLAIN\r\n250 8BITMIME\r\n"));
     const condition = this.conditions.get(dialled.host);
     if (condition === "mute" || condition === "silent" || octets.startsWith("QUIT")) return;
-    wire.send(latin1("250 Ok\r\n"));
+    wire.send(latin1(octets.startsWith("AUTH") ? `${this.auth}\r\n` : "250 Ok\r\n"));
   }
 }
 
