@@ -129,6 +129,7 @@ export class Attempt implements Request {
       if (other.connection !== connection) this.#pool.overtaken(other.connection);
     }
     connection.uses++;
+    connection.client = this.#identity?.remote.host;
     this.#taker.taken(connection);
   }
 }

@@ -3,7 +3,8 @@
  * again. Time and chance are arguments.
  *
  * Two things are counted apart. A backend that greets and then never answers a command would otherwise clear itself
- * with every greeting.
+ * with every greeting. And of one client one failure counts, until a transaction has worked: a reply that does not come may be about
+ * what that client asks for, and no client may take a backend from all others.
  */
 import type { Health } from "../policy/settings.ts";
 
@@ -12,6 +13,8 @@ export type CircuitState = "closed" | "open" | "half-open";
 /** What failed: the way to the reply to EHLO, or a reply after it. */
 export type Failed = "greeting" | "reply";
 
+/** Clients whose failures have counted that are remembered at most. */
+const MOST_CLIENTS = 100;
 /** No more doublings than make any pause the longest. */
 const DOUBLINGS = 30;
 /** A pause differs from the next one's by up to this part, so that many proxies do not look at the same time. */
@@ -27,6 +30,8 @@ export class Circuit {
   #state: CircuitState = "closed";
   /** Failures in a row. */
   #failed: Record<Failed, number> = { greeting: 0, reply: 0 };
+  /** Whose they were. */
+  readonly #clients = new Set<string>();
   /** Good looks in a row. */
   #good = 0;
   /** Openings and failed looks since it last worked for good. */
@@ -94,6 +99,7 @@ export class Circuit {
   /** A transaction came to its end: nothing is wrong with it. */
   worked(now: number): void {
     this.#failed.reply = 0;
+    this.#clients.clear();
     if (this.#state === "closed" && now - this.#closedAt >= this.#health.slowStart) this.#openings = 0;
   }
 
@@ -106,11 +112,14 @@ export class Circuit {
   /**
    * True: this opened the circuit.
    * @param mayOpen false: it is counted, but somebody must be left to ask
+   * @param client for whom it was asked; undefined where no client can be the reason
    */
-  failed(what: Failed, reason: string, now: number, mayOpen = true): boolean {
+  failed(what: Failed, reason: string, now: number, mayOpen = true, client?: string): boolean {
+    if (client !== undefined && this.#clients.has(client)) return false;
     this.#reason = reason;
     this.#doubtful = true;
     if (this.#state !== "closed") return false;
+    if (client !== undefined && this.#clients.size < MOST_CLIENTS) this.#clients.add(client);
     if (++this.#failed[what] < this.#health.failures || !mayOpen) return false;
     this.#open(now);
     return true;

@@ -82,6 +82,8 @@ export class Connection implements ConnectOwner {
   handshaken = false;
   /** It was ready before, and has been made another client's since. */
   renamed = false;
+  /** Whose transaction it carries, or has carried last: an address. */
+  client: string | undefined;
   /** Transactions begun on it. */
   uses = 0;
   /** Commands refused on it: backends count them against whoever is connected (Postfix smtpd_hard_error_limit). */

@@ -2,6 +2,7 @@
  * Finds out which backends are well: hears what becomes of every connection, and takes looks of its own (connect,
  * greeting, EHLO, QUIT), one at a time for each backend. A look says nothing of any client and is no client's session.
  */
+import { clientPrefix } from "../policy/networks.ts";
 import type { BackendTimes, Health as Settings } from "../policy/settings.ts";
 import type { Backend } from "./backend.ts";
 import { Connection, type Loss, PLAIN_FOR, type Surroundings, type Watch } from "./connection.ts";
@@ -172,7 +173,13 @@ export class Health implements Watch {
     const opened = record?.look === connection
       ? backend.circuit.lookedIll(reason, now)
       : handshaken
-      ? backend.circuit.failed("reply", reason, now, this.#options.another(backend))
+      ? backend.circuit.failed(
+        "reply",
+        reason,
+        now,
+        this.#options.another(backend),
+        askerOf(connection, loss),
+      )
       : backend.circuit.failed("greeting", reason, now);
     if (!opened) return;
     if (record !== undefined) record.tried = false;
@@ -253,6 +260,11 @@ export class Health implements Watch {
   #told(level: "info" | "warn", { name }: Backend, state: string, reason: string): void {
     this.#options.tell(level, `backend circuit ${state}`, { backend: name, reason });
   }
+}
+
+/** Whose command it was that went wrong; RSET is nobody's. */
+function askerOf({ client }: Connection, { step }: Loss): string | undefined {
+  return client === undefined || step === "rset" ? undefined : clientPrefix(client, 32);
 }
 
 function outcomeOf({ why, verdict }: Loss): string {

@@ -84,6 +84,34 @@ describe("a circuit opens", () => {
     expect(circuit.state).toBe("closed");
   });
 
+  test("not for one client's replies, however many of them fail", () => {
+    const circuit = make();
+    for (let i = 0; i < 9; i++) {
+      expect(circuit.failed("reply", "no reply in time", i, true, "one")).toBe(false);
+      circuit.lookedWell(i);
+    }
+    expect(circuit.failed("reply", "no reply in time", 10, true, "two")).toBe(false);
+    expect(circuit.failed("reply", "no reply in time", 11, true, "one")).toBe(false);
+    expect(circuit.failed("reply", "no reply in time", 12, true, "three")).toBe(true);
+  });
+
+  test("not again for those who have opened it, until it has worked", () => {
+    const circuit = make();
+    for (const client of ["one", "two", "three"]) circuit.failed("reply", "no", 0, true, client);
+    circuit.halfOpen();
+    circuit.lookedWell(2000);
+    expect(circuit.failed("reply", "no", 3000, true, "three")).toBe(false);
+    expect(circuit.doubtful).toBe(false);
+    expect(circuit.failed("reply", "no", 3000, true, "four")).toBe(true);
+    circuit.halfOpen();
+    circuit.lookedWell(6000);
+    circuit.worked(7000);
+    for (const client of ["one", "two"]) {
+      expect(circuit.failed("reply", "no", 8000, true, client)).toBe(false);
+    }
+    expect(circuit.failed("reply", "no", 8000, true, "three")).toBe(true);
+  });
+
   test("for looks that fail", () => {
     const circuit = make();
     expect([1, 2, 3].map((n) => circuit.lookedIll("no", n))).toEqual([false, false, true]);

@@ -1,9 +1,20 @@
 /** Looks at backends, circuits at work in a pool, drains, and what is told of all that. */
 import { describe, expect, test } from "bun:test";
+import type { Identity } from "../../src/backend/identity.ts";
 import { latin1 } from "../../src/smtp/reply.ts";
 import { type Condition, PoolScene } from "../support/pool_scene.ts";
 
 const AB = ["a:25", "b:25"];
+const CLIENT: Identity = {
+  remote: { host: "192.0.2.1", port: 5 },
+  local: { host: "192.0.2.25", port: 25 },
+  unknown: false,
+  name: "[TEMPUNAVAIL]",
+  helo: "client.example",
+  verb: "EHLO",
+  user: undefined,
+  tls: undefined,
+};
 
 describe("a look", () => {
   test("is taken at the interval, where nobody was greeted meanwhile, and says QUIT", async () => {
@@ -170,6 +181,39 @@ describe("a backend that is sick", () => {
       expect(opened).toBe(alone ? undefined : "backend circuit open: a:25: no reply in time");
     });
   }
+});
+
+describe("recipients whose replies are late put a backend out", () => {
+  /** One after another lets a command hang there until its time is over. */
+  async function hang(clients: readonly string[]): Promise<string> {
+    const scene = new PoolScene(AB);
+    scene.is("a", "mute");
+    for (const host of clients) {
+      const { connection } = scene.want([scene.backend("b")], true, { ...CLIENT, remote: { host, port: 5 } });
+      connection!.send("rcpt", "RCPT TO:<slow@y.example>");
+      connection!.flush();
+    }
+    await scene.pass(310_000, 5000);
+    return scene.log.some((line) => line.startsWith("backend circuit open")) ? "out" : "in use";
+  }
+  const rows: readonly (readonly [what: string, clients: readonly string[], state: string])[] = [
+    ["not where they are one client's", new Array(9).fill("192.0.2.1"), "in use"],
+    ["not where they are one IPv6 network's", ["2001:db8::1", "2001:db8::2", "2001:db8::3"], "in use"],
+    ["not where they are two clients'", ["192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2"], "in use"],
+    ["where they are three clients'", ["192.0.2.1", "192.0.2.2", "192.0.2.3"], "out"],
+  ];
+  for (const [what, clients, state] of rows) {
+    test(what, async () => expect(await hang(clients)).toBe(state));
+  }
+});
+
+test("RSETs that are not answered count, whoever had the connection before", async () => {
+  const scene = new PoolScene(AB);
+  const held = [1, 2, 3].map(() => scene.want([scene.backend("b")], true, CLIENT).connection!);
+  scene.is("a", "mute");
+  for (const connection of held) scene.pool.reset(connection);
+  await scene.pass(30_000, 500);
+  expect(scene.log[0]).toBe("backend circuit open: a:25: no reply in time");
 });
 
 test("a command that takes long at a backend that greets is waited for, with a look now and then", async () => {

@@ -6,6 +6,7 @@ import { backendTls } from "../../src/backend/backend_tls.ts";
 import type { Request, Taker } from "../../src/backend/attempt.ts";
 import type { Backend } from "../../src/backend/backend.ts";
 import type { Connection } from "../../src/backend/connection.ts";
+import type { Identity } from "../../src/backend/identity.ts";
 import { Pool, type PoolOptions } from "../../src/backend/pool.ts";
 import { dialCounter, registerStandings } from "../../src/backend/told.ts";
 import type { Endpoint } from "../../src/net/wire.ts";
@@ -130,9 +131,9 @@ export class PoolScene {
   }
 
   /** Asks for a connection, and lets happen what happens at once. */
-  want(spent: readonly Backend[] = [], fresh = false): Wanting {
+  want(spent: readonly Backend[] = [], fresh = false, client?: Identity): Wanting {
     const wanting = new Wanting(this);
-    wanting.request = this.pool.take(wanting, new Set(spent), fresh);
+    wanting.request = this.pool.take(wanting, new Set(spent), fresh, client);
     this.events.settle();
     return wanting;
   }
