@@ -6,7 +6,7 @@ import { write } from "node:fs";
 import process from "node:process";
 import type { Fields, Log } from "../proxy/journal.ts";
 
-/** Characters of lines that may wait for a slow reader. */
+/** Octets of lines that may wait for a slow reader. */
 const BACKLOG = 4 * 1024 * 1024;
 /** Milliseconds that lines are collected for. */
 const DELAY = 100;
@@ -23,6 +23,8 @@ export class LineLog implements Log {
   readonly #pretty: boolean;
   readonly #put: Put;
   #lines = "";
+  /** Of `#lines`, in UTF-8. */
+  #octets = 0;
   #dropped = 0;
   #writing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -50,11 +52,13 @@ export class LineLog implements Log {
   }
 
   #add(level: "info" | "warn", event: string, fields: Fields): void {
-    if (this.#lines.length > BACKLOG) {
+    if (this.#octets > BACKLOG) {
       this.#dropped++;
       return;
     }
-    this.#lines += this.#line(level, event, fields);
+    const line = this.#line(level, event, fields);
+    this.#lines += line;
+    this.#octets += Buffer.byteLength(line);
     this.#timer ??= setTimeout(() => this.#write(), DELAY);
   }
 
@@ -71,7 +75,7 @@ export class LineLog implements Log {
     const told = dropped > 0 ? this.#line("warn", "lines dropped", { count: dropped }) : "";
     const bytes = Buffer.from(told + this.#lines);
     this.#lines = "";
-    this.#dropped = 0;
+    this.#octets = this.#dropped = 0;
     this.#writing = true;
     this.#putAll(bytes, Buffer.byteLength(told), dropped);
   }

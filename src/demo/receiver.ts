@@ -18,8 +18,7 @@ export class Receiver implements WireOwner {
     limits: LIMITS,
     bareLineFeeds: "reject",
     relay: new Set(),
-    ref: "demo",
-  });
+  }, { ref: "demo" });
   #reversePath = "";
   #recipients: string[] = [];
   #delivery: Delivery | undefined;

@@ -3,6 +3,7 @@
  * Where records go is the program's business; secrets and message text never get here.
  */
 import type { Outcome } from "../policy/observation.ts";
+import { latin1, latin1Text } from "../smtp/reply.ts";
 
 /** A record's fields; undefined ones are left out. */
 export type Fields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
@@ -32,19 +33,21 @@ export class Counters {
   };
 }
 
-const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-const random = new Uint8Array(1000);
+const ALPHABET = latin1("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
+const LENGTH = 10;
+const random = new Uint8Array(100 * LENGTH);
 let used = random.length;
 
 /** A reference for replies and logs: ten characters without those that look alike, 50 random bits. */
 export function newReference(): string {
   if (used === random.length) {
     crypto.getRandomValues(random);
+    for (let i = 0; i < random.length; i++) random[i] = ALPHABET[random[i]! & 31]!;
     used = 0;
   }
-  let text = "";
-  for (let i = 0; i < 10; i++) text += ALPHABET[random[used++]! & 31];
-  return text;
+  used += LENGTH;
+  // In one piece: put together letter by letter, each piece would stay in memory with the session.
+  return latin1Text(random, used - LENGTH, used);
 }
 
 /** Fields whose texts may come from the wire. */

@@ -79,10 +79,7 @@ export class Session implements WireOwner, TransactionOwner, Judged {
     this.#around = around;
     this.#owner = owner;
     this.#record = new SessionRecord(caller, around);
-    this.#server = new Server({
-      limits: around.limits,
-      bareLineFeeds: around.bareLineFeeds,
-      relay: around.relay,
+    this.#server = new Server(around, {
       ref: this.#record.id,
       xclient: caller.mayName,
       tlsRequired: address.tlsRequired === true && wire.tls === undefined && caller.tls === undefined,

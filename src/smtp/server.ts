@@ -31,13 +31,17 @@ export type ServerEvent =
   /** The session is over once `output` is sent. */
   | { readonly kind: "close" };
 
-/** What a machine is made with. */
+/** What all machines of an owner have in common. */
 export interface ServerOptions {
   readonly limits: Limits;
   /** What bare CR and LF in a message do. */
   readonly bareLineFeeds: "reject" | "normalize";
   /** VRFY, EXPN, ETRN that the owner wants to be asked about instead of the fixed answer. */
   readonly relay: ReadonlySet<string>;
+}
+
+/** What one machine is made with besides. */
+export interface ServerTerms {
   /** The reference that refusals carry. */
   readonly ref: string;
   /** XCLIENT is taken. */
@@ -73,8 +77,6 @@ export class Server {
   /** What the last EHLO offered. */
   offered: Extensions = NO_EXTENSIONS;
   phase: Phase = "start";
-  /** How the client has behaved, beyond what is refused for it. */
-  readonly conduct = { ...UNBLAMED };
   /** The transaction's MAIL had SMTPUTF8, or BODY=BINARYMIME. */
   utf8 = false;
   binary = false;
@@ -82,6 +84,8 @@ export class Server {
   refusals = 0;
   lastRefusal: string | undefined;
   readonly options: ServerOptions;
+  readonly #ref: string;
+  #conduct: typeof UNBLAMED | undefined;
   #mode: Mode = "silent";
   readonly #input = new LineReader();
   #output: Uint8Array[] | undefined;
@@ -106,12 +110,18 @@ export class Server {
   /** The time of the bytes being read. */
   #now = 0;
 
-  constructor(options: ServerOptions) {
+  constructor(options: ServerOptions, { ref, xclient = false, tlsRequired = false }: ServerTerms) {
     this.options = options;
-    this.#xclient = options.xclient ?? false;
-    this.#tlsMissing = options.tlsRequired ?? false;
+    this.#ref = ref;
+    this.#xclient = xclient;
+    this.#tlsMissing = tlsRequired;
     this.#tally = new Tally(options.limits);
     this.#pace = new Pace(options.limits);
+  }
+
+  /** How the client has behaved, beyond what is refused for it. */
+  get conduct(): typeof UNBLAMED {
+    return (this.#conduct ??= { ...UNBLAMED });
   }
 
   /** Milliseconds (of the clock given to `receive` and `answer`) at which the client has waited too long. */
@@ -260,7 +270,7 @@ export class Server {
   renamed(xclient: boolean): void {
     this.#xclient = xclient;
     this.#tally = new Tally(this.options.limits);
-    Object.assign(this.conduct, UNBLAMED);
+    this.#conduct = undefined;
   }
 
   /** TLS is on: the session starts anew (RFC 3207 §4.2). */
@@ -530,7 +540,7 @@ export class Server {
   refusal([code, enhanced, text]: Refusal): Reply {
     this.refusals++;
     this.lastRefusal = `${code} ${text}`;
-    return reply(code, enhanced, `${text} [ref ${this.options.ref}]`);
+    return reply(code, enhanced, `${text} [ref ${this.#ref}]`);
   }
 
   #send(given: Reply): void {

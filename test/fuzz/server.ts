@@ -39,8 +39,7 @@ export function play(pieces: readonly string[]): Played {
     limits: LIMITS,
     bareLineFeeds: "reject",
     relay: new Set(),
-    ref: "0123456789",
-  });
+  }, { ref: "0123456789" });
   const played = { codes: [] as number[], messages: [] as string[], events: [] as string[] };
   const owner = new Owner(server, played);
   server.greet(reply(220, "", "mx.example"), 0);

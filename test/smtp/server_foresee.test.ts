@@ -13,8 +13,7 @@ function machine(lines: readonly string[], limits: Partial<Limits> = {}): Server
     limits: { ...DEFAULT_LIMITS, ...limits },
     bareLineFeeds: "reject",
     relay: new Set(),
-    ref: "7Q2M",
-  });
+  }, { ref: "7Q2M" });
   server.greet(reply(220, "", "x"), 0);
   server.receive(latin1("EHLO x\r\n"), 0);
   server.next();
