@@ -109,13 +109,15 @@ export class ServerTls {
     const key = bundle.map((identity) => this.#order.indexOf(identity)).join();
     let context = this.#contexts.get(key);
     if (context === undefined) {
+      // Where nobody is asked for a certificate, a store with our own alone: in the system's, BoringSSL would look in files for
+      // who issued a certificate that comes without a chain, at every handshake.
       context = createSecureContext({
         cert: bundle.map(({ cert }) => cert),
         key: bundle.map(({ key }) => key),
         minVersion: "TLSv1.2",
         ciphers: CIPHERS,
         honorCipherOrder: true,
-        ...(this.#clientCa !== undefined && { ca: this.#clientCa }),
+        ca: this.asks ? this.#clientCa : bundle.map(({ cert }) => cert),
       });
       this.#contexts.set(key, context);
     }
