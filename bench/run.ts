@@ -17,6 +17,7 @@ import { killEverything } from "./support/child.ts";
 import { reason, type Run } from "./support/field.ts";
 import { machine } from "./support/machine.ts";
 import type { Peer } from "./support/peer.ts";
+import { bare } from "./support/peers/bare.ts";
 import { haproxy } from "./support/peers/haproxy.ts";
 import { haraka } from "./support/peers/haraka.ts";
 import { nginx } from "./support/peers/nginx.ts";
@@ -31,7 +32,7 @@ const benchmarks = new Map<string, (run: Run) => Promise<Table[]>>([
   ["idle", idle],
   ["front_door", frontDoor],
 ]);
-const allPeers: readonly Peer[] = [sallyport, haproxy, nginx, postfix, haraka];
+const allPeers: readonly Peer[] = [sallyport, bare, haproxy, nginx, postfix, haraka];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
