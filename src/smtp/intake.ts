@@ -3,7 +3,9 @@
  * (RFC 3030), or the octets of a chunk that was refused, which are read and dropped.
  */
 import { type Framing, type MessageChecks, type MessageFault, MessageReader } from "./data.ts";
+import type { Limits } from "./limits.ts";
 import type { LineReader } from "./lines.ts";
+import type { Reply } from "./reply.ts";
 
 /** What a message brings forth. */
 export type IntakeEvent =
@@ -15,12 +17,20 @@ export type IntakeEvent =
   | { readonly kind: "chunk end"; readonly size: number; readonly fault: MessageFault | undefined }
   /** The message is complete. */
   | { readonly kind: "end"; readonly size: number; readonly fault: MessageFault | undefined }
-  /** The refused chunk is over. */
-  | { readonly kind: "swallowed" };
+  /** The refused chunk is over, and its refusal due. */
+  | { readonly kind: "swallowed"; readonly reply: Reply };
+
+/** By what messages are measured. */
+export interface IntakeOptions {
+  readonly limits: Limits;
+  /** What bare CR and LF in a message do. */
+  readonly bareLineFeeds: "reject" | "normalize";
+}
 
 export class Intake {
   /** Octets read since the message began, whether they were taken or not. */
   octets = 0;
+  readonly #options: IntakeOptions;
   #message: MessageReader | undefined;
   #faultTold = false;
   #framing: Framing = "dots";
@@ -28,29 +38,42 @@ export class Intake {
   #left = 0;
   #size = 0;
   #last = false;
+  /** What a refused chunk is answered once its octets are in. */
+  #refusal: Reply | undefined;
 
-  /** Octets read of a message, or of a chunk, that cannot be taken any more. */
-  get wasted(): number {
-    return this.#message === undefined || this.#message.fault !== undefined ? this.octets : 0;
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Too much has come of a message, or of a chunk, that cannot be taken any more. */
+  get excessive(): boolean {
+    const wasted = this.#message === undefined || this.#message.fault !== undefined;
+    return wasted && this.octets > 2 * this.#options.limits.messageSize;
+  }
+
+  /** The chunk that came last has no octets. */
+  get emptyChunk(): boolean {
+    return this.#size === 0;
   }
 
   /** A message starts after DATA. */
-  data(checks: MessageChecks): void {
-    this.#begin("dots", checks);
+  data(): void {
+    this.#begin("dots");
   }
 
   /** A chunk starts; the first one starts the message. */
-  chunk(size: number, last: boolean, framing: "text" | "binary", checks: MessageChecks): void {
-    if (this.#message === undefined) this.#begin(framing, checks);
+  chunk({ size, last }: { readonly size: number; readonly last: boolean }, binary: boolean): void {
+    if (this.#message === undefined) this.#begin(binary ? "binary" : "text");
     this.#left = this.#size = size;
     this.#last = last;
   }
 
-  /** A refused chunk's octets are on their way. */
-  swallow(size: number): void {
+  /** A refused chunk's octets are on their way: they are read and dropped before the refusal is due. */
+  swallow(size: number, refusal: Reply): void {
     this.drop();
     this.octets = 0;
     this.#left = size;
+    this.#refusal = refusal;
   }
 
   /** Forgets the message. */
@@ -65,11 +88,22 @@ export class Intake {
     return this.#framing === "dots" ? this.#readData(message, input) : this.#readChunk(message, input);
   }
 
-  #begin(framing: Framing, checks: MessageChecks): void {
+  #begin(framing: Framing): void {
     this.#framing = framing;
     this.#faultTold = false;
     this.octets = 0;
-    this.#message = new MessageReader(framing, checks);
+    this.#message = new MessageReader(framing, this.#checks(framing));
+  }
+
+  #checks(framing: Framing): MessageChecks {
+    const { limits, bareLineFeeds } = this.#options;
+    return {
+      headerBlock: limits.headerBlock,
+      messageLine: limits.messageLine,
+      messageSize: limits.messageSize,
+      // What is no line end in a binary message is not to be made one.
+      normalize: bareLineFeeds === "normalize" && framing !== "binary",
+    };
   }
 
   #readData(message: MessageReader, input: LineReader): IntakeEvent | undefined {
@@ -110,7 +144,7 @@ export class Intake {
     this.octets += taken;
     input.skipTo(input.at + taken);
     if (this.#left > 0) return undefined;
-    return { kind: "swallowed" };
+    return { kind: "swallowed", reply: this.#refusal! };
   }
 
   /** What a read of the message has brought, if anything. */

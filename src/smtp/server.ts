@@ -3,59 +3,27 @@
  *
  * `receive` takes bytes, `next` gives the next event, `answer` replies to it, `output` holds what goes to the
  * client. While an event waits for its answer nothing further is read, so replies cannot change their order.
+ *
+ * Whose turn it is and where the session stands is decided here. `command_lines` and `intake` read, `commands` knows what
+ * is legal when, `replier` speaks and counts, `pace` keeps time.
  */
-import type { Command, Phase, Refusal, Standing } from "./commands.ts";
-import type { Extensions } from "./extensions.ts";
-import type { Limits } from "./limits.ts";
-import type { MessageChecks } from "./data.ts";
-import type { LineFault } from "./lines.ts";
-import type { Reply } from "./reply.ts";
-import { readCommand } from "./commands.ts";
+import { CommandLines } from "./command_lines.ts";
+import { type Command, type Phase, readCommand, type Refusal, type Standing } from "./commands.ts";
+import { type Extensions, NO_EXTENSIONS } from "./extensions.ts";
 import { type RcptCommand, recipientsAhead } from "./foresee.ts";
-import { asksBinary, asksUtf8 } from "./parameters.ts";
-import { NO_EXTENSIONS } from "./extensions.ts";
-import { Intake, type IntakeEvent } from "./intake.ts";
-import { LineReader } from "./lines.ts";
-import { join } from "./octets.ts";
-import { reply, severity } from "./reply.ts";
+import { Intake } from "./intake.ts";
 import { Pace } from "./pace.ts";
-import { Tally } from "./tally.ts";
+import { asksBinary, asksUtf8 } from "./parameters.ts";
+import { Replier } from "./replier.ts";
+import { type Reply, reply, severity } from "./reply.ts";
+import type { ServerEvent, ServerOptions, ServerTerms } from "./server_events.ts";
 
-/** What the owner is asked or told. Those marked * wait for `answer`. */
-export type ServerEvent =
-  /** *helo, *mail, *rcpt, *data (354 = go on), *chunk (`takeChunk` = go on), *starttls, *xclient (2yz = the session starts
-   *  anew), *ask; rset is only told. */
-  | Exclude<Command, { kind: "noop" | "quit" | "help" }>
-  /** body and fault are told; *chunk end; *end, the end of data, which waits for this answer. */
-  | Exclude<IntakeEvent, { kind: "swallowed" }>
-  /** The session is over once `output` is sent. */
-  | { readonly kind: "close" };
-
-/** What all machines of an owner have in common. */
-export interface ServerOptions {
-  readonly limits: Limits;
-  /** What bare CR and LF in a message do. */
-  readonly bareLineFeeds: "reject" | "normalize";
-  /** VRFY, EXPN, ETRN that the owner wants to be asked about instead of the fixed answer. */
-  readonly relay: ReadonlySet<string>;
-}
-
-/** What one machine is made with besides. */
-export interface ServerTerms {
-  /** The reference that refusals carry. */
-  readonly ref: string;
-  /** XCLIENT is taken. */
-  readonly xclient?: boolean;
-  /** Before TLS only greetings are taken. */
-  readonly tlsRequired?: boolean;
-}
+export type { ServerEvent, ServerOptions, ServerTerms };
 
 type Mode =
   /** Before the greeting. */
   | "silent"
   | "command"
-  /** A line too long is being dropped. */
-  | "skip"
   /** The octets of a message, or of a refused chunk. */
   | "octets"
   /** Between the 220 of STARTTLS and the end of the handshake. */
@@ -68,38 +36,21 @@ const OK = reply(250, "0.0", "Ok");
 const HELP = reply(214, "0.0", "RFC 5321 says it all");
 const BYE = reply(221, "0.0", "Bye");
 
-/** A line this many times the limit is no command gone wrong. */
-const FAR_TOO_LONG = 1024;
-
-const UNBLAMED = { spokeEarly: false, pipelinedEarly: false, unknownCommands: 0, refusedRecipients: 0 };
-
-export class Server {
+export class Server extends Replier {
   /** What the last EHLO offered. */
   offered: Extensions = NO_EXTENSIONS;
   phase: Phase = "start";
   /** The transaction's MAIL had SMTPUTF8, or BODY=BINARYMIME. */
   utf8 = false;
   binary = false;
-  /** What this side refused: how often, and the last time with which words. */
-  refusals = 0;
-  lastRefusal: string | undefined;
-  readonly options: ServerOptions;
-  readonly #ref: string;
-  #conduct: typeof UNBLAMED | undefined;
   #mode: Mode = "silent";
-  readonly #input = new LineReader();
-  #output: Uint8Array[] | undefined;
+  readonly #input = new CommandLines();
   /** The event that waits for its answer. */
   #pending: ServerEvent["kind"] | undefined;
   #waiting: Command | undefined;
   /** Made for the first message: an idle session never needs it. */
   #intake: Intake | undefined;
-  /** What a refused chunk is answered once its octets are in. */
-  #swallowReply: Reply | undefined;
-  #tally: Tally;
   #xclient: boolean;
-  #skipped = 0;
-  #emptyChunk = false;
   #tlsMissing: boolean;
   /** PIPELINING has been offered: commands may be sent ahead (RFC 2920 §3.1). */
   #ahead = false;
@@ -111,17 +62,10 @@ export class Server {
   #now = 0;
 
   constructor(options: ServerOptions, { ref, xclient = false, tlsRequired = false }: ServerTerms) {
-    this.options = options;
-    this.#ref = ref;
+    super(options, ref);
     this.#xclient = xclient;
     this.#tlsMissing = tlsRequired;
-    this.#tally = new Tally(options.limits);
     this.#pace = new Pace(options.limits);
-  }
-
-  /** How the client has behaved, beyond what is refused for it. */
-  get conduct(): typeof UNBLAMED {
-    return (this.#conduct ??= { ...UNBLAMED });
   }
 
   /** Milliseconds (of the clock given to `receive` and `answer`) at which the client has waited too long. */
@@ -170,14 +114,6 @@ export class Server {
     this.#input.keep();
   }
 
-  /** The bytes for the client since the last call; to be written at once, or copied. */
-  output(): Uint8Array | undefined {
-    const parts = this.#output;
-    this.#output = undefined;
-    if (parts === undefined) return undefined;
-    return join(parts);
-  }
-
   /** The next event, or undefined while an answer or more bytes are needed. */
   next(): ServerEvent | undefined {
     while (this.#pending === undefined) {
@@ -188,9 +124,6 @@ export class Server {
           break;
         case "octets":
           event = this.#readOctets();
-          break;
-        case "skip":
-          event = this.#skip();
           break;
         case "closed":
           event = this.#tellClose();
@@ -206,9 +139,9 @@ export class Server {
   /** Sends the greeting; a 4yz or 5yz one ends the session. */
   greet(greeting: Reply, now: number): void {
     this.#pace.restart(now);
-    this.#send(greeting);
+    this.send(greeting);
     if (severity(greeting) === 2) this.#mode = "command";
-    else this.#close();
+    else this.close();
   }
 
   /** Replies to HELO or EHLO, with what this session offers from now on. */
@@ -227,12 +160,7 @@ export class Server {
     if (this.phase !== "bdat") this.#pace.beginOctets();
     this.phase = "bdat";
     this.#mode = "octets";
-    this.#messageIntake().chunk(
-      chunk.size,
-      chunk.last,
-      this.binary ? "binary" : "text",
-      this.#checks(this.binary),
-    );
+    this.#messages().chunk(chunk, this.binary);
   }
 
   /**
@@ -244,8 +172,8 @@ export class Server {
     const command = this.#waiting;
     this.#settle(now);
     if (given.code === 421) {
-      this.#send(given);
-      return this.#close();
+      this.send(given);
+      return this.close();
     }
     if (pending === "chunk") {
       this.dropTransaction();
@@ -254,23 +182,19 @@ export class Server {
     if (pending === "starttls" && this.#input.length > 0) return void this.#injected();
     // A client that is refused where it would be greeted is not to go on as whoever named it.
     if (pending === "xclient" && given.code >= 300) return this.end(given);
-    this.#send(given);
+    this.send(given);
     const positive = given.code < 400;
     if (pending === "end" || (pending === "chunk end" && !positive)) this.dropTransaction();
     else if (positive) this.#proceed(pending!, command, given);
     if (!counts) return;
     if (pending === "rcpt" && given.code >= 500) this.conduct.refusedRecipients++;
-    if (pending === "rcpt" && !positive) this.#count(this.#tally.refusedRecipient());
-    else if (positive && (pending === "ask" || (pending === "chunk end" && this.#emptyChunk))) {
-      this.#count(this.#tally.idleCommand());
-    } else if (pending !== "end" && !positive) this.#count(this.#tally.error());
+    this.count(this.tally.answered(pending, given.code, this.#intake?.emptyChunk ?? false));
   }
 
   /** The session is another client's from now on: what the one before did is not held against it. */
   renamed(xclient: boolean): void {
     this.#xclient = xclient;
-    this.#tally = new Tally(this.options.limits);
-    this.#conduct = undefined;
+    this.forgive();
   }
 
   /** TLS is on: the session starts anew (RFC 3207 §4.2). */
@@ -279,12 +203,6 @@ export class Server {
     this.#mode = "command";
     this.#startAnew();
     this.#tlsMissing = false;
-  }
-
-  /** Ends the session with a reply of the owner's (421), whatever state it is in. */
-  end(given: Reply): void {
-    this.#send(given);
-    this.#close();
   }
 
   /** Forgets the transaction. */
@@ -304,7 +222,7 @@ export class Server {
     const standing = mail === undefined
       ? this.#standing(this.utf8, this.binary)
       : this.#standing(asksUtf8(mail.parameters), asksBinary(mail.parameters));
-    const most = this.#tally.recipientsLeft - 1;
+    const most = this.tally.recipientsLeft - 1;
     const seen = recipientsAhead(this.#input, standing, most, this.options.limits.commandLine);
     // Looked at once more for each recipient, a long input would cost the square of its length.
     this.#unforeseen = seen === undefined;
@@ -314,12 +232,9 @@ export class Server {
   // ---- reading ----
 
   #readCommand(): ServerEvent | undefined | "again" {
-    if (this.#foreignTls()) {
-      return this.#fatal([421, "7.0", "TLS was not asked for: use STARTTLS, or a port for implicit TLS"]);
-    }
-    const line = this.#input.line(this.options.limits.commandLine);
+    const line = this.#input.command(this.options.limits.commandLine);
     if (line === undefined) return undefined;
-    if (typeof line !== "string") return this.#lineFault(line.fault);
+    if (typeof line !== "string") return this.#refused(line.refusal, line.fatal);
     this.#pace.restart(this.#now);
     const read = readCommand(line, this.phase, this.#standing(this.utf8, this.binary));
     if (!this.#ahead && this.#input.length > 0) this.conduct.pipelinedEarly = true;
@@ -328,7 +243,7 @@ export class Server {
     if (read.swallow?.kind === "chunk") {
       return this.#refuseChunk(read.swallow, this.refusal(read.refusal)), "again";
     }
-    return read.fatal ? this.#fatal(read.refusal) : this.#refuse(read.refusal);
+    return this.#refused(read.refusal, read.fatal);
   }
 
   #standing(utf8: boolean, binary: boolean): Standing {
@@ -342,36 +257,6 @@ export class Server {
     };
   }
 
-  /** A TLS ClientHello where a command should stand. */
-  #foreignTls(): boolean {
-    const { bytes, at } = this.#input;
-    return bytes[at] === 0x16 && bytes[at + 1] === 0x03;
-  }
-
-  #lineFault(fault: LineFault): "again" {
-    if (fault !== "too long") {
-      return this.#fatal([500, "5.2", `Command line holds a ${fault}: only CR LF ends a line`]);
-    }
-    const refusal: Refusal = [500, "5.2", `Line too long: at most ${this.options.limits.commandLine} octets`];
-    // Behind a BDAT whose size was not read, nothing says where the next command starts.
-    if (this.#input.startsWith("BDAT")) return this.#fatal(refusal);
-    this.#mode = "skip";
-    this.#skipped = 0;
-    return this.#refuse(refusal);
-  }
-
-  #skip(): undefined | "again" {
-    const before = this.#input.length;
-    const found = this.#input.skipLine();
-    this.#skipped += before - this.#input.length;
-    if (this.#skipped > FAR_TOO_LONG * this.options.limits.commandLine) {
-      return this.#fatal([421, "5.2", "Line far too long"]);
-    }
-    if (!found) return undefined;
-    this.#mode = "command";
-    return "again";
-  }
-
   /** Replies to what needs nobody's judgement, and makes an event of the rest. */
   #act(command: Command): ServerEvent | "again" {
     switch (command.kind) {
@@ -380,8 +265,8 @@ export class Server {
       case "help":
         return this.#local(HELP);
       case "quit":
-        this.#send(BYE);
-        this.#close();
+        this.send(BYE);
+        this.close();
         return "again";
       case "rset":
         this.dropTransaction();
@@ -395,8 +280,8 @@ export class Server {
         break;
       case "mail":
       case "rcpt": {
-        const refusal = command.kind === "mail" ? this.#tally.transaction() : this.#tally.recipient();
-        if (refusal !== undefined) return refusal[0] === 421 ? this.#fatal(refusal) : this.#refuse(refusal);
+        const refusal = command.kind === "mail" ? this.tally.transaction() : this.tally.recipient();
+        if (refusal !== undefined) return this.#refused(refusal, refusal[0] === 421);
       }
     }
     this.#pending = command.kind;
@@ -405,52 +290,47 @@ export class Server {
   }
 
   #unasked(verb: string): "again" {
-    if (verb !== "VRFY") return this.#refuse([502, "5.1", `Command ${verb} not implemented`]);
+    if (verb !== "VRFY") return this.#refused([502, "5.1", `Command ${verb} not implemented`]);
     return this.#local(reply(252, "0.0", "Not verified; send mail and see"));
   }
 
   #local(given: Reply): "again" {
-    this.#send(given);
-    this.#count(this.#tally.idleCommand());
+    this.send(given);
+    this.count(this.tally.idleCommand());
     return "again";
   }
 
   #readOctets(): ServerEvent | undefined | "again" {
-    const intake = this.#messageIntake();
+    const intake = this.#messages();
     const event = intake.read(this.#input);
-    if (intake.wasted > 2 * this.options.limits.messageSize) {
-      return this.#fatal([421, "3.4", "Too much was sent that cannot be taken"]);
-    }
+    if (intake.excessive) return this.#refused([421, "3.4", "Too much was sent that cannot be taken"], true);
     switch (event?.kind) {
       case "chunk end":
         this.#mode = "command";
         this.#pending = "chunk end";
-        this.#emptyChunk = event.size === 0;
         return event;
       case "end":
         this.#mode = "command";
         this.#pending = "end";
-        this.#tally.message();
+        this.tally.message();
         return event;
       case "swallowed":
         this.#mode = "command";
-        this.#send(this.#swallowReply!);
-        if (this.#swallowReply!.code >= 400) this.#count(this.#tally.error());
+        this.send(event.reply);
+        if (event.reply.code >= 400) this.count(this.tally.error());
         return "again";
       default:
         return event;
     }
   }
 
-  #messageIntake(): Intake {
-    return (this.#intake ??= new Intake());
+  #messages(): Intake {
+    return (this.#intake ??= new Intake(this.options));
   }
 
-  /** A refused chunk's octets are on their way: they are read and dropped before the refusal is sent. */
   #refuseChunk(chunk: Command & { kind: "chunk" }, given: Reply): void {
-    this.#swallowReply = given;
     this.#pace.beginOctets();
-    this.#messageIntake().swallow(chunk.size);
+    this.#messages().swallow(chunk.size, given);
     this.#mode = "octets";
   }
 
@@ -469,7 +349,7 @@ export class Server {
       case "helo":
         this.dropTransaction();
         this.phase = "ready";
-        this.#count(this.#tally.idleCommand());
+        this.count(this.tally.idleCommand());
         return;
       case "mail": {
         const { parameters } = command as Command & { kind: "mail" };
@@ -480,12 +360,12 @@ export class Server {
       }
       case "rcpt":
         this.phase = "rcpt";
-        this.#tally.acceptedRecipient();
+        this.tally.acceptedRecipient();
         return;
       case "data":
         if (given.code !== 354) return;
         this.#pace.beginOctets();
-        this.#messageIntake().data(this.#checks(false));
+        this.#messages().data();
         this.#mode = "octets";
         return;
       case "starttls":
@@ -503,52 +383,23 @@ export class Server {
     this.offered = NO_EXTENSIONS;
   }
 
-  #checks(binary: boolean): MessageChecks {
-    const { limits, bareLineFeeds } = this.options;
-    return {
-      headerBlock: limits.headerBlock,
-      messageLine: limits.messageLine,
-      messageSize: limits.messageSize,
-      // What is no line end in a binary message is not to be made one.
-      normalize: bareLineFeeds === "normalize" && !binary,
-    };
-  }
-
-  #refuse(refusal: Refusal): "again" {
-    this.#send(this.refusal(refusal));
-    if (refusal[0] >= 500) this.#count(this.#tally.error());
-    return "again";
-  }
-
-  #fatal(refusal: Refusal): "again" {
-    this.#send(this.refusal(refusal));
-    this.#close();
+  /** @param fatal the session ends with it */
+  #refused(refusal: Refusal, fatal = false): "again" {
+    if (fatal) this.fatal(refusal);
+    else this.refuse(refusal);
     return "again";
   }
 
   /** What follows STARTTLS was sent in the clear, to be read as if it had been encrypted (RFC 3207 §4.2). */
   #injected(): "again" {
-    return this.#fatal([421, "5.0", "Nothing may follow STARTTLS before the handshake"]);
+    return this.#refused([421, "5.0", "Nothing may follow STARTTLS before the handshake"], true);
   }
 
-  /** Something was used up: past its limit the session ends. */
-  #count(refusal: Refusal | undefined): void {
-    if (refusal !== undefined && this.#mode !== "closed") this.#fatal(refusal);
+  protected override get closed(): boolean {
+    return this.#mode === "closed";
   }
 
-  /** A refusal of this session's, with its reference. */
-  refusal([code, enhanced, text]: Refusal): Reply {
-    this.refusals++;
-    this.lastRefusal = `${code} ${text}`;
-    return reply(code, enhanced, `${text} [ref ${this.#ref}]`);
-  }
-
-  #send(given: Reply): void {
-    if (this.#output === undefined) this.#output = [given.bytes];
-    else this.#output.push(given.bytes);
-  }
-
-  #close(): void {
+  protected override close(): void {
     this.#mode = "closed";
     this.#pending = undefined;
     this.#intake?.drop();

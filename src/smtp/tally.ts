@@ -3,6 +3,7 @@
  */
 import type { Refusal } from "./commands.ts";
 import type { Limits } from "./limits.ts";
+import type { ServerEvent } from "./server_events.ts";
 
 /** Each method counts one, and answers the refusal that is due then, if any. Those of code 421 end the session. */
 export class Tally {
@@ -17,13 +18,22 @@ export class Tally {
     this.#limits = limits;
   }
 
+  /** An event got its answer. An empty chunk moves as little mail as a question does. */
+  answered(event: ServerEvent["kind"] | undefined, code: number, emptyChunk: boolean): Refusal | undefined {
+    if (code < 400) {
+      const idle = event === "ask" || (event === "chunk end" && emptyChunk);
+      return idle ? this.idleCommand() : undefined;
+    }
+    if (event === "end") return undefined;
+    return event === "rcpt" ? this.#refusedRecipient() : this.error();
+  }
+
   /** A command was answered 4yz or 5yz. */
   error(): Refusal | undefined {
     return ++this.#errors >= this.#limits.errors ? [421, "7.0", "Too many errors"] : undefined;
   }
 
-  /** A recipient was answered 5yz. */
-  refusedRecipient(): Refusal | undefined {
+  #refusedRecipient(): Refusal | undefined {
     return ++this.#refused >= this.#limits.refusedRecipients
       ? [421, "7.0", "Too many unknown recipients"]
       : undefined;
