@@ -4,7 +4,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { readBackendFiles } from "./backend_files.ts";
-import { importFaults } from "./import_faults.ts";
+import { importFault } from "./import_fault.ts";
 import type { TlsServerOptions } from "../net/wire.ts";
 import { type Policy, SettingsError } from "../policy/policy.ts";
 import type { Settings } from "../policy/settings.ts";
@@ -54,10 +54,8 @@ async function importPolicy(path: string): Promise<Policy> {
     module = await import(pathToFileURL(file).href);
   } catch (cause) {
     if (cause instanceof SettingsError) throw await withFiles(cause);
-    const faults = importFaults(cause, file);
-    throw new SettingsError(
-      faults.map((fault) => `Cannot load the policy ${path}: ${fault}${advice(fault)}`),
-    );
+    const fault = importFault(cause, file);
+    throw new SettingsError([`Cannot load the policy ${path}: ${fault}${advice(fault)}`]);
   }
   const policy = module.default as Policy | undefined;
   if (policy?.settings === undefined) {

@@ -4,15 +4,14 @@
  */
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-/** A line for each fault, with `(FILE:LINE:COLUMN)` behind it where the runtime tells it. */
-export function importFaults(cause: unknown, path: string): string[] {
-  const faults: readonly unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
-  return faults.map((fault) => {
-    const text = fault instanceof Error || isBuilt(fault) ? fault.message : String(fault);
-    const place = placeOf(fault, text, path);
-    const words = text.split("\n")[0]!.replace(/ at file:\/\/\S+$/, "");
-    return place === undefined ? words : `${words} (${place})`;
-  });
+/** The fault in one line, with `(FILE:LINE:COLUMN)` behind it where the runtime tells it. */
+export function importFault(cause: unknown, path: string): string {
+  // Of several the first: what a parser says after it mostly follows from it.
+  const fault: unknown = cause instanceof AggregateError ? cause.errors[0] ?? cause : cause;
+  const text = fault instanceof Error || isBuilt(fault) ? fault.message : String(fault);
+  const place = placeOf(fault, text, path);
+  const words = text.split("\n")[0]!.replace(/ at file:\/\/\S+$/, "");
+  return place === undefined ? words : `${words} (${place})`;
 }
 
 /** Bun's. */
