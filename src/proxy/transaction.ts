@@ -1,9 +1,9 @@
 /**
- * One mail transaction as the backend sees it: the envelope is relayed command by command, the message octet by
- * octet, and the end of data only when the session says so.
+ * One mail transaction as the backend sees it: the envelope is relayed command by command, and then the message
+ * (`message_relay`), to which all is left from there on.
  *
  * Until the first octet of the message has been sent, a lost backend is replaced by another one, to which the
- * envelope is repeated. After it, a loss is a 451 and nothing is repeated (design: rules 1, 2, 5 and 10).
+ * envelope is repeated (design: rules 5 and 10).
  */
 import type { Backend } from "../backend/backend.ts";
 import { type Connection, type Holder, isOutOfTurn, type Loss } from "../backend/connection.ts";
@@ -16,33 +16,22 @@ import type { Step } from "../smtp/client.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { asksBinary } from "../smtp/parameters.ts";
 import { type Carrier, ChunkCarrier, DotCarrier } from "./carrier.ts";
-import type { Incident } from "./record.ts";
 import { fits, type MailCommand, mailLine, type RcptCommand, rcptLine } from "./envelope.ts";
 import { EnvelopeScript } from "./envelope_script.ts";
+import { BACKEND_FAILED, discardUnasked, forgetLost, lossDetail } from "./loss.ts";
+import { type MessageOwner, MessageRelay } from "./message_relay.ts";
 import { Search, type Seeker, UNREACHABLE } from "./search.ts";
 
 /** Who is told how the transaction goes. */
-export interface TransactionOwner {
-  /** The reply to what was asked last. */
-  answered(reply: Reply): void;
-  /** The chunk that was announced may come. */
-  chunkWanted(): void;
+export interface TransactionOwner extends MessageOwner {
   /** The recipients that will be asked for next, as far as that is known for certain. */
   ahead(): readonly RcptCommand[];
-  /** The backend reads again. */
-  backendReady(): void;
   /** The trace fields that go before the message; one character per octet. */
   trace(): string;
-  /** A refusal in the session's own words. */
-  refusal(code: number, enhanced: string, text: string): Reply;
-  /** A fault of the program's own: the session ends. */
-  broken(cause: unknown): void;
   /** Whom a backend is told of. */
   identity(): Identity;
   /** What the message is called in the log. */
   readonly ident: string;
-  /** For the log and the counters. */
-  incident(what: Incident, detail: string): void;
 }
 
 export interface TransactionOptions {
@@ -56,8 +45,8 @@ export interface TransactionOptions {
 
 const MAIL_TAKEN = reply(250, "1.0", "Ok");
 
-/** What the owner waits for. */
-type Asked = "mail" | "rcpt" | "data" | "chunk" | "chunk end" | "end";
+/** What the owner waits for, before the message has begun. */
+type Asked = "mail" | "rcpt" | "data" | "chunk";
 
 export class Transaction implements Seeker, Holder {
   readonly mail: MailCommand;
@@ -66,8 +55,6 @@ export class Transaction implements Seeker, Holder {
   refused = 0;
   /** The backend that was asked last, for the log. */
   backend: string | undefined;
-  /** Set once the backend has said 2yz to the end of data. */
-  delivered = false;
   /** Octets of the message; 0 until it was read to its end. */
   size = 0;
   /** How its sender or its recipients were refused, while none of them was accepted. */
@@ -78,17 +65,18 @@ export class Transaction implements Seeker, Holder {
   #rcpt: RcptCommand | undefined;
   #chunkSize = 0;
   readonly #search = new Search(this);
+  /** Undefined while there is none, and once the message has it. */
   #connection: Connection | undefined;
   /** On this connection the backend has answered this transaction something. */
   #heard = false;
   readonly #script = new EnvelopeScript();
-  #carrier: Carrier | undefined;
+  /** Made when its octets may come. */
+  #message: MessageRelay | undefined;
   /** Who accepted the last recipient speaks LMTP. */
   #single = false;
-  #endSent = false;
   /** What a backend said that will not have the client. */
   #denied: Reply | undefined;
-  /** The transaction cannot succeed any more. */
+  /** The transaction cannot succeed any more, and no message has begun. */
   #failed: Reply | undefined;
 
   constructor(mail: MailCommand, owner: TransactionOwner, options: TransactionOptions) {
@@ -99,7 +87,12 @@ export class Transaction implements Seeker, Holder {
 
   /** True from the end of data to its reply: the outcome is the backend's alone to say. */
   get committing(): boolean {
-    return this.#endSent && this.#asked === "end";
+    return this.#message?.committing ?? false;
+  }
+
+  /** The backend has said 2yz to the end of data. */
+  get delivered(): boolean {
+    return this.#message?.delivered ?? false;
   }
 
   /** The name of the pool that it goes to. */
@@ -156,9 +149,9 @@ export class Transaction implements Seeker, Holder {
   }
 
   chunk(size: number): void {
+    if (this.#message !== undefined) return this.#message.chunk(size);
     this.#asked = "chunk";
     this.#chunkSize = size;
-    if (this.#carrier !== undefined && this.#failed === undefined) return this.#startChunk(this.#carrier);
     if (this.#isDoubtful) this.#giveBack();
     this.#ask();
   }
@@ -174,36 +167,29 @@ export class Transaction implements Seeker, Holder {
 
   /** The client's chunk has been written in full. */
   chunkEnd(): void {
-    this.#asked = "chunk end";
-    if (this.#failed !== undefined) return this.#answer(this.#failed);
-    if (this.#carrier!.replyOwed) this.#connection!.chunkWritten();
-    else this.#answer(reply(250, "0.0", `${this.#chunkSize} octets received`));
+    this.#message!.chunkEnd();
   }
 
   /** Octets of the message; they must not change before `flush`. */
   body(content: readonly Uint8Array[]): void {
-    if (this.#failed !== undefined) return;
-    for (const part of content) this.#carrier!.write(part);
+    this.#message!.body(content);
   }
 
   /** False: the backend reads too slowly; `backendReady` is told when it has caught up. */
   flush(): boolean {
-    return this.#connection === undefined || this.#connection.flush();
+    return (this.#message ?? this.#connection)?.flush() ?? true;
   }
 
   /** The end of data goes out: from here on the message is the backend's. */
   commit(): void {
-    this.#asked = "end";
-    if (this.#failed !== undefined) return this.#answer(this.#failed);
-    // A backend that still owes the reply to a chunk is not sent the last one.
-    if (this.#carrier!.replyOwed) this.#connection!.chunkWritten();
-    else this.#end();
+    this.#message!.commit();
   }
 
   /** The message will not be sent, or not be ended: nothing of this transaction may remain with the backend. */
   abandon(): void {
     this.#asked = undefined;
     this.#giveBack();
+    this.#message?.abandon();
     this.#search.end();
   }
 
@@ -211,10 +197,7 @@ export class Transaction implements Seeker, Holder {
     this.#script.disown();
     const connection = this.#connection;
     this.#connection = undefined;
-    if (connection === undefined) return;
-    // RSET would be taken for a part of the message.
-    if (this.#carrier !== undefined) this.#pool.discard(connection);
-    else this.#pool.reset(connection);
+    if (connection !== undefined) this.#pool.reset(connection);
   }
 
   // ---- told by the search ----
@@ -299,25 +282,17 @@ export class Transaction implements Seeker, Holder {
   #replied(step: Step, given: Reply): void {
     const connection = this.#connection!;
     this.#heard = true;
-    if (step === "end") return this.#ended(connection, given);
-    if (step === "chunk") return this.#chunkReplied(connection, given);
     if (step === "data") return this.#dataReplied(connection, given);
     if (this.#script.replied(given)) this.#groupReplied(connection, step);
   }
 
   #groupReplied(connection: Connection, step: Step): void {
     if (this.#script.several && !connection.quiet) {
-      return this.#unasked(connection, step, "more replies than commands");
+      return this.#left(discardUnasked(connection, this.#pool, step, "more replies than commands"));
     }
     const due = this.#script.takeDue();
     if (due === undefined) this.#play(connection);
     else this.#envelopeReplied(this.#asked === "mail" ? "mail" : "rcpt", connection, due);
-  }
-
-  /** More was said than was asked: whose answer is whose is not known any more. */
-  #unasked(connection: Connection, step: Step, what: string): void {
-    this.#pool.discard(connection);
-    this.#left({ why: "unasked", step, detail: `${connection.backend.name}: ${what}` });
   }
 
   drained(): void {
@@ -334,15 +309,10 @@ export class Transaction implements Seeker, Holder {
 
   #left(loss: Loss): void {
     const connection = this.#connection!;
-    this.#pool.forget(connection);
-    if (isOutOfTurn(loss)) connection.backend.outOfTurn = true;
+    forgetLost(connection, this.#pool, loss);
     this.#connection = undefined;
     this.#script.drop();
-    const carrying = this.#carrier !== undefined;
-    if (carrying && this.#asked === "end" && loss.step === "end" && loss.why !== "421") {
-      this.#owner.incident("ambiguous", loss.detail);
-    } else this.#owner.incident("backend lost", `${loss.why} at ${loss.step ?? "rest"}: ${loss.detail}`);
-    if (carrying) return this.#fail();
+    this.#owner.incident("backend lost", lossDetail(loss));
     if (this.#asked === undefined) return;
     // A refusal that came before the loss holds, unless it may be the answer to something else; it holds this once.
     const spoilt = this.#takeSpoilt();
@@ -404,8 +374,9 @@ export class Transaction implements Seeker, Holder {
       return this.#answer(spoilt);
     }
     if (this.#asked === "chunk" && this.#chunking(connection)) {
-      this.#carrier = new ChunkCarrier(connection, this.#owner.trace());
-      return this.#startChunk(this.#carrier);
+      return this.#carry(connection, new ChunkCarrier(connection, this.#owner.trace())).chunk(
+        this.#chunkSize,
+      );
     }
     if (this.#asked !== "data" && this.#asked !== "chunk") return;
     connection.send("data", "DATA");
@@ -443,55 +414,17 @@ export class Transaction implements Seeker, Holder {
   /** The reply to DATA: the client's own, or the one that a chunk turned into DATA waited for. */
   #dataReplied(connection: Connection, reply: Reply): void {
     if (reply.code !== 354) return this.#answer(reply);
-    this.#carrier = new DotCarrier(connection, this.#owner.trace());
-    if (this.#asked === "chunk") this.#startChunk(this.#carrier);
+    const byChunk = this.#asked === "chunk";
+    const message = this.#carry(connection, new DotCarrier(connection, this.#owner.trace()));
+    if (byChunk) message.chunk(this.#chunkSize);
     else this.#answer(reply);
   }
 
-  #startChunk(carrier: Carrier): void {
-    carrier.chunk(this.#chunkSize);
+  /** The message begins: from here on the connection is its own. */
+  #carry(connection: Connection, carrier: Carrier): MessageRelay {
     this.#asked = undefined;
-    this.#owner.chunkWanted();
-  }
-
-  #chunkReplied(connection: Connection, reply: Reply): void {
-    const carrier = this.#carrier!;
-    if (reply.code < 300 && !carrier.complete) {
-      return this.#unasked(connection, "chunk", "a reply came before the chunk's last octet");
-    }
-    carrier.chunkReplied();
-    if (reply.code >= 300) {
-      // Refused before its octets were all there, RSET would be taken for some of them.
-      if (carrier.complete) this.#pool.reset(connection);
-      else this.#pool.discard(connection);
-      this.#connection = undefined;
-      this.#carrier = undefined;
-      this.#failed = reply;
-    }
-    if (this.#asked === "chunk end") this.chunkEnd();
-    else if (this.#asked === "end") this.commit();
-  }
-
-  #end(): void {
-    this.#endSent = true;
-    this.#carrier!.end();
-    this.#connection!.flush();
-  }
-
-  #ended(connection: Connection, reply: Reply): void {
-    this.delivered = reply.code < 300;
     this.#connection = undefined;
-    this.#carrier = undefined;
-    this.#pool.release(connection);
-    this.#answer(reply);
-  }
-
-  /** The backend is lost with the message under way: its end will be answered 451. */
-  #fail(): void {
-    this.#failed = this.#backendFault();
-    this.#carrier = undefined;
-    this.#owner.backendReady();
-    if (this.#asked === "end" || this.#asked === "chunk end") this.#answer(this.#failed);
+    return (this.#message = new MessageRelay(connection, this.#pool, carrier, this.#owner));
   }
 
   #answer(reply: Reply): void {
@@ -500,6 +433,6 @@ export class Transaction implements Seeker, Holder {
   }
 
   #backendFault(): Reply {
-    return this.#owner.refusal(451, "3.0", "The mail server behind this one failed, try again later");
+    return this.#owner.refusal(...BACKEND_FAILED);
   }
 }
