@@ -7,15 +7,21 @@
  */
 import type { Backend } from "../backend/backend.ts";
 import { type Connection, type Holder, isOutOfTurn, type Loss } from "../backend/connection.ts";
-import { isForwarded } from "../backend/handshake.ts";
-import { forwardLines, type Identity } from "../backend/identity.ts";
+import type { Identity } from "../backend/identity.ts";
 import type { Pool } from "../backend/pool.ts";
 import type { Destination } from "../backend/pools.ts";
 import type { Outcome } from "../policy/observation.ts";
 import type { Step } from "../smtp/client.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
-import { asksBinary } from "../smtp/parameters.ts";
 import { type Carrier, ChunkCarrier, DotCarrier } from "./carrier.ts";
+import {
+  type ConveyanceOptions,
+  forwardedLines,
+  goesByChunks,
+  goesTogether,
+  isDoubtful,
+  suits,
+} from "./conveyance.ts";
 import { fits, type MailCommand, mailLine, type RcptCommand, rcptLine } from "./envelope.ts";
 import { EnvelopeScript } from "./envelope_script.ts";
 import { BACKEND_FAILED, discardUnasked, forgetLost, lossDetail } from "./loss.ts";
@@ -34,13 +40,9 @@ export interface TransactionOwner extends MessageOwner {
   readonly ident: string;
 }
 
-export interface TransactionOptions {
+export interface TransactionOptions extends ConveyanceOptions {
   /** When the backend is dialled; with "rcpt", MAIL is answered by the proxy. */
   readonly dial: "mail" | "rcpt";
-  /** False: messages sent with BDAT go on as DATA even where the backend has CHUNKING. */
-  readonly chunking: boolean;
-  /** False: each command waits for the reply to the one before, whatever the backend offers. */
-  readonly pipelining: boolean;
 }
 
 const MAIL_TAKEN = reply(250, "1.0", "Ok");
@@ -152,17 +154,11 @@ export class Transaction implements Seeker, Holder {
     if (this.#message !== undefined) return this.#message.chunk(size);
     this.#asked = "chunk";
     this.#chunkSize = size;
-    if (this.#isDoubtful) this.#giveBack();
+    const connection = this.#connection;
+    if (connection !== undefined && isDoubtful(connection, this.#script.ahead, this.#options)) {
+      this.#giveBack();
+    }
     this.#ask();
-  }
-
-  /**
-   * The envelope went out in one write, and the message comes by BDAT: no 354 will tell a reply too many from the one that
-   * is due. It is said again on another connection, one command at a time.
-   */
-  get #isDoubtful(): boolean {
-    return this.#script.ahead && this.#connection !== undefined && this.#options.chunking &&
-      this.#connection.extensions.has("CHUNKING");
   }
 
   /** The client's chunk has been written in full. */
@@ -208,12 +204,13 @@ export class Transaction implements Seeker, Holder {
     this.#heard = false;
     this.#script.begin();
     connection.holder = this;
-    if (!this.#fits(connection)) {
+    const recipients = this.accepted.length + (this.#asked === "rcpt" ? 1 : 0);
+    if (!suits(connection, this.mail, this.accepted, this.#rcpt, recipients)) {
       this.#pool.release(connection);
       this.#connection = undefined;
       return this.#failover(connection.backend, "the backend does not offer what the envelope needs");
     }
-    this.#forward(connection);
+    for (const line of forwardedLines(connection, this.#owner)) this.#script.repeat("xforward", line);
     const mail = mailLine(this.mail, connection.extensions);
     if (this.#asked === "mail") this.#script.ask("mail", mail);
     else this.#script.repeat("mail", mail);
@@ -221,22 +218,6 @@ export class Transaction implements Seeker, Holder {
     if (this.#asked === "rcpt") this.#script.ask("rcpt", rcptLine(this.#rcpt!));
     this.#foresee(connection);
     this.#play(connection);
-  }
-
-  #fits({ backend, extensions, secured }: Connection): boolean {
-    // One that failed may have spoken SMTP, and have taken more recipients than one.
-    const recipients = this.accepted.length + (this.#asked === "rcpt" ? 1 : 0);
-    if (backend.address.lmtp && recipients > 1) return false;
-    return fits(this.mail, this.accepted, this.#rcpt, extensions, secured);
-  }
-
-  /** The backend's log may know of the client, transaction by transaction. */
-  #forward(connection: Connection): void {
-    if (!isForwarded(connection.backend.address) || connection.speaks) return;
-    if (!connection.extensions.has("XFORWARD")) return;
-    for (const line of forwardLines(this.#owner.identity(), this.#owner.ident, connection.extensions)) {
-      this.#script.repeat("xforward", line);
-    }
   }
 
   /** What the client will ask next goes with what it asks now, where nothing but the backend has a say in it. */
@@ -359,10 +340,9 @@ export class Transaction implements Seeker, Holder {
     connection.flush();
   }
 
-  /** A message that travels by BDAT has no 354 to tell a reply too many from the one that is due. */
-  #goesAhead({ extensions, backend }: Connection): boolean {
-    return this.#options.pipelining && extensions.has("PIPELINING") && !backend.outOfTurn &&
-      this.#asked !== "chunk" && !asksBinary(this.mail.parameters);
+  /** Where a chunk is what is asked, BDAT comes next. */
+  #goesAhead(connection: Connection): boolean {
+    return this.#asked !== "chunk" && goesTogether(connection, this.mail, this.#options);
   }
 
   /** Everything of the envelope is answered: what was asked beyond it can go on. */
@@ -373,13 +353,12 @@ export class Transaction implements Seeker, Holder {
       this.#pool.retire(connection);
       return this.#answer(spoilt);
     }
-    if (this.#asked === "chunk" && this.#chunking(connection)) {
-      return this.#carry(connection, new ChunkCarrier(connection, this.#owner.trace())).chunk(
-        this.#chunkSize,
-      );
-    }
     if (this.#asked !== "data" && this.#asked !== "chunk") return;
-    connection.send("data", "DATA");
+    const byChunks = this.#asked === "chunk" &&
+      goesByChunks(connection, this.mail, this.#script.ahead, this.#options);
+    if (!byChunks) return connection.send("data", "DATA");
+    const carrier = new ChunkCarrier(connection, this.#owner.trace());
+    this.#carry(connection, carrier).chunk(this.#chunkSize);
   }
 
   /** What the client hears where the envelope could not be repeated. Of MAIL that the proxy answered itself: its refusal. */
@@ -387,12 +366,6 @@ export class Transaction implements Seeker, Holder {
     const refusal = this.#script.takeSpoilt();
     if (refusal === undefined || this.accepted.length === 0) return refusal;
     return (this.#failed = this.#backendFault());
-  }
-
-  /** Who has once replied too often gets DATA, whose 354 would tell the next time; what is binary can only go by BDAT. */
-  #chunking({ extensions, backend }: Connection): boolean {
-    return extensions.has("CHUNKING") && !this.#script.ahead &&
-      ((this.#options.chunking && !backend.outOfTurn) || asksBinary(this.mail.parameters));
   }
 
   #envelopeReplied(step: Step, connection: Connection, reply: Reply): void {
