@@ -104,10 +104,11 @@ test(
   "fifty zones that fall silent at once do not keep those of others from being asked for",
   scene(async (scene) => {
     const server = await scene.server((asked) => asked.name.endsWith("good.example") && asked.address(GOOD));
-    const resolver = scene.resolver([server], { inFlight: 500 });
+    // No more than a socket's buffer takes: what is lost there is asked again, but no time passes here.
+    const resolver = scene.resolver([server], { inFlight: 100 });
     const lookups = Array.from(
-      { length: 50 * 20 },
-      (_, i) => failureOf(resolver.resolve(`${i % 20}.silent${Math.floor(i / 20)}.example`, "A")),
+      { length: 50 * 4 },
+      (_, i) => failureOf(resolver.resolve(`${i % 4}.silent${Math.floor(i / 4)}.example`, "A")),
     );
     expect((await resolver.resolve("www.good.example", "A")).records).toEqual([GOOD]);
     await timeOut(scene, lookups);
