@@ -16,6 +16,8 @@ interface Link {
 interface Client {
   link: Link | undefined;
   state: "commands" | "trace" | "message";
+  /** The last octets of the message so far: its end may come in two reads. */
+  tail: string;
 }
 
 const [port = 0, backend = 0] = process.argv.slice(2).map(Number);
@@ -87,10 +89,12 @@ function command(socket: Socket<Client>, line: string): void {
 function message(socket: Socket<Client>, bytes: Uint8Array): void {
   const { data } = socket;
   const link = data.link!;
-  const ends = text(bytes.subarray(-5)) === "\r\n.\r\n";
+  data.tail = (data.tail + text(bytes.subarray(-5))).slice(-5);
+  const ends = data.tail === "\r\n.\r\n";
   if (ends) {
     link.hear = (reply) => {
       data.state = "commands";
+      data.tail = "";
       idle.push(link);
       socket.write(reply);
     };
@@ -105,7 +109,7 @@ Bun.listen<Client>({
   socket: {
     open(socket) {
       socket.setNoDelay(true);
-      socket.data = { link: undefined, state: "commands" };
+      socket.data = { link: undefined, state: "commands", tail: "" };
       socket.write("220 bare.example ESMTP\r\n");
     },
     data(socket, bytes) {
