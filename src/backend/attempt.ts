@@ -5,7 +5,8 @@
 import type { Step } from "../smtp/client.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { Backend } from "./backend.ts";
-import type { Connection, Holder, Loss } from "./connection.ts";
+import type { Connection, Holder } from "./connection.ts";
+import type { Loss } from "./loss.ts";
 import { isTold } from "./handshake.ts";
 import type { Identity } from "./identity.ts";
 import type { Pool } from "./pool.ts";

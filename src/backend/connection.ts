@@ -16,8 +16,6 @@ import type { Identity } from "./identity.ts";
 import { faultText, type Loss } from "./loss.ts";
 import { Mandate } from "./mandate.ts";
 
-export { isOutOfTurn, type Loss } from "./loss.ts";
-
 /** Who holds a connection. */
 export interface Holder {
   /** Greeted and EHLO done. */

@@ -5,7 +5,8 @@
 import { clientPrefix } from "../policy/networks.ts";
 import type { BackendTimes, Health as Settings } from "../policy/settings.ts";
 import type { Backend } from "./backend.ts";
-import { Connection, type Loss, PLAIN_FOR, type Surroundings, type Watch } from "./connection.ts";
+import { Connection, PLAIN_FOR, type Surroundings, type Watch } from "./connection.ts";
+import type { Loss } from "./loss.ts";
 import type { CountDial, Tell } from "./told.ts";
 
 /** How soon a backend of unknown abilities may be looked at again because somebody wants to know them. */

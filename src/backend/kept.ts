@@ -3,7 +3,8 @@
  */
 import type { Step } from "../smtp/client.ts";
 import type { Reply } from "../smtp/reply.ts";
-import { type Connection, type Holder, isOutOfTurn, type Loss } from "./connection.ts";
+import type { Connection, Holder } from "./connection.ts";
+import { isOutOfTurn, type Loss } from "./loss.ts";
 import type { Pool } from "./pool.ts";
 
 /** Holds an idle connection: whatever it says now means its end. */

@@ -2,7 +2,8 @@
  * A backend that is lost with a transaction on it: what there is to do and to say whether it happens in the envelope
  * (`transaction`, which may ask another backend) or in the message (`message_relay`, which may not).
  */
-import { type Connection, isOutOfTurn, type Loss } from "../backend/connection.ts";
+import type { Connection } from "../backend/connection.ts";
+import { isOutOfTurn, type Loss } from "../backend/loss.ts";
 import type { Pool } from "../backend/pool.ts";
 import type { Refusal } from "../smtp/commands.ts";
 import type { Step } from "../smtp/client.ts";

@@ -4,7 +4,8 @@
  *
  * A backend that is lost now is not replaced: nothing is repeated, and the client hears 451 (design: rules 1, 2 and 10).
  */
-import type { Connection, Holder, Loss } from "../backend/connection.ts";
+import type { Connection, Holder } from "../backend/connection.ts";
+import type { Loss } from "../backend/loss.ts";
 import type { Pool } from "../backend/pool.ts";
 import type { Step } from "../smtp/client.ts";
 import { type Reply, reply } from "../smtp/reply.ts";

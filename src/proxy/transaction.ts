@@ -6,7 +6,8 @@
  * envelope is repeated (design: rules 5 and 10).
  */
 import type { Backend } from "../backend/backend.ts";
-import { type Connection, type Holder, isOutOfTurn, type Loss } from "../backend/connection.ts";
+import type { Connection, Holder } from "../backend/connection.ts";
+import { isOutOfTurn, type Loss } from "../backend/loss.ts";
 import type { Identity } from "../backend/identity.ts";
 import type { Pool } from "../backend/pool.ts";
 import type { Destination } from "../backend/pools.ts";

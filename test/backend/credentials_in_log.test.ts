@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { Backend } from "../../src/backend/backend.ts";
 import { backendTls } from "../../src/backend/backend_tls.ts";
-import { Connection, type Loss } from "../../src/backend/connection.ts";
+import { Connection } from "../../src/backend/connection.ts";
+import type { Loss } from "../../src/backend/loss.ts";
 import { completeBackend } from "../../src/policy/backend_address.ts";
 import { DEFAULTS } from "../../src/policy/settings.ts";
 import { latin1, latin1Text } from "../../src/smtp/reply.ts";
