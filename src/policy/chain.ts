@@ -3,18 +3,17 @@
  * a rejection and a disconnection end the asking.
  */
 import { Dossier, type Ears } from "./dossier.ts";
-import type { Io } from "./effects.ts";
 import { Engine, type EngineOptions, type Mode } from "./engine.ts";
 import { costOf, failureKind } from "./failure.ts";
 import type { Findings } from "./finding.ts";
-import { Hearing } from "./hearing.ts";
+import { Hearing, type Ruling } from "./hearing.ts";
 import type { Due } from "./layer.ts";
 import type { Observation } from "./observation.ts";
 import type { Plugin } from "./plugin.ts";
 import { ApartIo } from "./plugin_io.ts";
 import { compile, type Node, type Step, steps, withModes } from "./program.ts";
 import { Question } from "./question.ts";
-import { pluginsOf, type Rule } from "./rule.ts";
+import { type Group, pluginsOf, type Rule } from "./rule.ts";
 import { type RcptFacts, type Stage, STAGES, type Stages } from "./stages.ts";
 import type { Refusal } from "./verdict.ts";
 import { isPostmaster } from "./well_known.ts";
@@ -87,12 +86,15 @@ export class Chain {
   }
 
   #ruled(hearing: Hearing): Judgement | undefined {
-    const { verdict, by: plugin, delay, stage, facts } = hearing;
+    const { ruling, stage, facts } = hearing;
+    const verdict = ruling?.verdict;
+    const plugin = ruling?.by;
     hearing.ruled();
     // Of a client that has left the session's own end is the last that is told.
     if (this.#observers.length > 0 && !hearing.dossier.left) {
       this.observe({ kind: "judged", stage, session: facts, verdict, plugin });
     }
+    const delay = ruling?.delay ?? 0;
     return verdict === undefined && delay === 0 ? undefined : { verdict, plugin, delay };
   }
 
@@ -115,7 +117,7 @@ export class Chain {
         return parts.then((given) => hearing.take(node.plugin, node.order, given));
       }
       case "parallel":
-        return this.#parallel(node.nodes, hearing);
+        return node.shared ? this.#together(node.nodes, hearing) : this.#branched(node.nodes, hearing);
       case "if":
         return this.#holds(node, hearing) ? this.#walk(node.nodes, 0, hearing) : undefined;
       case "hold":
@@ -127,9 +129,19 @@ export class Chain {
     }
   }
 
-  #parallel(nodes: readonly Node[], hearing: Hearing): Walk {
-    // Of a group often one alone has a handler for a stage.
-    if (nodes.length === 1) return this.#step(nodes[0]!, hearing);
+  #together(nodes: readonly Node[], hearing: Hearing): Walk {
+    let waiting: Promise<void>[] | undefined;
+    for (const node of nodes) {
+      const walked = this.#step(node, hearing);
+      if (walked === undefined) continue;
+      (waiting ??= []).push(walked);
+      hearing.now = this.engine.clock();
+    }
+    if (waiting === undefined) return;
+    return waiting.length === 1 ? waiting[0] : Promise.all(waiting).then(nothing);
+  }
+
+  #branched(nodes: readonly Node[], hearing: Hearing): Walk {
     const branches: Hearing[] = [];
     let waiting: Promise<void>[] | undefined;
     for (const node of nodes) {
@@ -160,16 +172,23 @@ export class Chain {
 
   /** A group's refusal is kept for RCPT. */
   #hold({ nodes, group }: Node & { kind: "hold" }, hearing: Hearing): Walk {
-    const branch = hearing.branch();
-    const walked = this.#walk(nodes, 0, branch);
-    const keep = () => {
-      const { verdict, by } = branch;
-      branch.verdict = undefined;
-      hearing.join(branch);
-      if (verdict === undefined || hearing.dossier.left) return;
-      hearing.layer.hold(group, { verdict, plugin: by! });
-    };
-    return walked === undefined ? keep() : walked.then(keep);
+    const before = hearing.ruling;
+    hearing.ruling = undefined;
+    const walked = this.#walk(nodes, 0, hearing);
+    return walked === undefined
+      ? this.#keep(group, hearing, before)
+      : walked.then(() => this.#keep(group, hearing, before));
+  }
+
+  /** @param before what was said before the group was asked */
+  #keep(group: Group, hearing: Hearing, before: Ruling | undefined): void {
+    const { ruling } = hearing;
+    hearing.ruling = before;
+    if (ruling === undefined) return;
+    const { verdict, by } = ruling;
+    hearing.add({ ...ruling, verdict: undefined });
+    if (verdict === undefined || hearing.dossier.left) return;
+    hearing.layer.hold(group, { verdict, plugin: by! });
   }
 
   #release(node: Node & { kind: "release" }, hearing: Hearing): Walk {
@@ -200,7 +219,8 @@ export class Chain {
     });
   }
 
-  #compare({ verdict, by, stage, dossier }: Hearing, did: string): void {
+  #compare({ ruling, stage, dossier }: Hearing, did: string): void {
+    const { verdict, by } = ruling ?? {};
     if (verdict === undefined || did === verdict.kind) return;
     const { kind, text } = verdict;
     this.engine.difference(by!, stage, kind, did);
@@ -211,27 +231,35 @@ export class Chain {
 
   /** Tells the observers. */
   observe(event: Observation): void {
+    const { id } = event.session;
     for (const { plugin, mode } of this.#observers) {
-      this.#apart(plugin, "observe", event.session.id, mode, (io) => plugin.observe!(event, io));
+      try {
+        const working = plugin.observe!(event, new ApartIo(this.engine, plugin, mode, id));
+        if (working instanceof Promise) this.#follow(working, plugin, "observe", id);
+      } catch (cause) {
+        this.#failedApart(plugin, "observe", id, cause);
+      }
     }
   }
 
   #carryOut({ effect, plugin, when, mode }: Due, id: string): void {
-    this.#apart(plugin, when, id, mode, effect);
+    try {
+      const working = effect(new ApartIo(this.engine, plugin, mode, id));
+      if (working instanceof Promise) this.#follow(working, plugin, when, id);
+    } catch (cause) {
+      this.#failedApart(plugin, when, id, cause);
+    }
   }
 
-  /** Does something that nobody waits for. */
-  #apart(plugin: Plugin, what: string, id: string, mode: Mode, work: (io: Io) => unknown): void {
-    const failed = (cause: unknown) =>
-      this.engine.failed(plugin, what, id, { kind: failureKind(cause), cause }, APART);
-    try {
-      const working = work(new ApartIo(this.engine, plugin, mode, id));
-      if (!(working instanceof Promise)) return;
-      const done: Promise<void> = working.catch(failed).finally(() => this.#effects.delete(done));
-      this.#effects.add(done);
-    } catch (cause) {
-      failed(cause);
-    }
+  /** Something that nobody waits for goes on. */
+  #follow(working: Promise<unknown>, plugin: Plugin, what: string, id: string): void {
+    const done: Promise<void> = working.then(nothing, (cause) => this.#failedApart(plugin, what, id, cause))
+      .then(() => void this.#effects.delete(done));
+    this.#effects.add(done);
+  }
+
+  #failedApart(plugin: Plugin, what: string, id: string, cause: unknown): void {
+    this.engine.failed(plugin, what, id, { kind: failureKind(cause), cause }, APART);
   }
 
   /** Resolves when no effect is under way any more. */
@@ -239,6 +267,8 @@ export class Chain {
     while (this.#effects.size > 0) await Promise.allSettled(this.#effects);
   }
 }
+
+function nothing(): void {}
 
 /** Findings of a shadowed group over those that count. */
 function beside(own: Findings, real: Findings): Findings {

@@ -39,6 +39,8 @@ export interface TrailEntry {
 /** Entries of a session's trail that are kept between two lines of the log. */
 const LONGEST_TRAIL = 100;
 
+const NOTHING_SAID: readonly string[] = [];
+
 /** A question that is being thought about. */
 export interface Open {
   /** Its client has left. */
@@ -55,8 +57,8 @@ export class Dossier {
   /** Set once the client has left: nobody is asked any more. */
   left = false;
   readonly #run: Run;
-  readonly #shadows = new Map<Group, Shadow>();
-  #trail: TrailEntry[] = [];
+  #shadows: Map<Group, Shadow> | undefined;
+  #trail: TrailEntry[] | undefined;
 
   constructor(id: string, client: string, ears: Ears, run: Run) {
     this.id = id;
@@ -71,20 +73,22 @@ export class Dossier {
   }
 
   shadow(group: Group): Shadow {
-    let own = this.#shadows.get(group);
-    if (own === undefined) this.#shadows.set(group, own = { scopes: new Scopes(), last: undefined });
+    const shadows = this.#shadows ??= new Map();
+    let own = shadows.get(group);
+    if (own === undefined) shadows.set(group, own = { scopes: new Scopes(), last: undefined });
     return own;
   }
 
   note(entry: TrailEntry): void {
-    if (this.#trail.length < LONGEST_TRAIL) this.#trail.push(entry);
+    const trail = this.#trail ??= [];
+    if (trail.length < LONGEST_TRAIL) trail.push(entry);
   }
 
   /** The trail since the last call: `"dnsbl@connect:reject"`, those in shadow in brackets. */
   takeTrail(): readonly string[] {
-    if (this.#trail.length === 0) return [];
     const trail = this.#trail;
-    this.#trail = [];
+    if (trail === undefined) return NOTHING_SAID;
+    this.#trail = undefined;
     return trail.map(({ stage, plugin, mode, said }) =>
       mode === "shadow" ? `(${plugin}@${stage}:${said})` : `${plugin}@${stage}:${said}`
     );
@@ -129,6 +133,6 @@ export class Dossier {
 
   #each(tell: (scopes: Scopes) => void): void {
     tell(this.scopes);
-    for (const { scopes } of this.#shadows.values()) tell(scopes);
+    if (this.#shadows !== undefined) { for (const { scopes } of this.#shadows.values()) tell(scopes); }
   }
 }

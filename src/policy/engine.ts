@@ -150,12 +150,18 @@ export class Engine {
     return record;
   }
 
-  /** A plugin has answered, in `ms` milliseconds; `held`: without letting go of the event loop. */
+  /**
+   * A plugin has answered, in `ms` milliseconds.
+   * @param held without letting go of the event loop
+   * @param trial it was asked to see whether its circuit can be closed
+   */
   succeeded(
     { name }: Plugin,
     record: PluginRecord,
     stage: Stage,
-    { ms, held, trial }: { readonly ms: number; readonly held: boolean; readonly trial: boolean },
+    ms: number,
+    held: boolean,
+    trial: boolean,
   ): void {
     (record.seconds[stage] ??= this.#seconds.of(name, stage)).observe(ms / 1000);
     if (held && ms > BLOCKING) {

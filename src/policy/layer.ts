@@ -47,8 +47,8 @@ export class Layer {
   readonly #around: Layer | undefined;
   #held: Map<Group, Held> | undefined;
   #sent: Sent | undefined;
-  readonly #headers: { readonly order: number; readonly field: string }[] = [];
-  #due: Due[] = [];
+  #headers: { readonly order: number; readonly field: string }[] | undefined;
+  #due: Due[] | undefined;
   #fate: Fate | undefined;
   /** Set once it is known what became of the mail. */
   #run: Run | undefined;
@@ -66,7 +66,7 @@ export class Layer {
   take(action: Action, plugin: Plugin, mode: Mode, order: number): void {
     switch (action.kind) {
       case "header":
-        this.#headers.push({ order, field: fieldOf(action) });
+        (this.#headers ??= []).push({ order, field: fieldOf(action) });
         return;
       case "finding":
         return this.findings.leave(action.key, action.value);
@@ -96,7 +96,7 @@ export class Layer {
   #owe(due: Due): void {
     if (this.#joined !== undefined) return this.#joined.#owe(due);
     const waits = due.when === "afterwards" ? !this.#over : this.#fate === undefined;
-    if (waits) this.#due.push(due);
+    if (waits) (this.#due ??= []).push(due);
     else if (isDue(due, this.#fate)) this.#run!(due);
   }
 
@@ -114,6 +114,7 @@ export class Layer {
 
   /** The fields to put before the message. */
   get headers(): string {
+    if (this.#headers === undefined) return "";
     return this.#headers.toSorted((a, b) => a.order - b.order).map(({ field }) => field).join("");
   }
 
@@ -122,6 +123,7 @@ export class Layer {
     const due = this.#due;
     this.#fate = fate;
     this.#run = run;
+    if (due === undefined) return;
     this.#due = due.filter(({ when }) => when === "afterwards");
     for (const one of due) if (one.when !== "afterwards" && isDue(one, fate)) run(one);
   }
@@ -130,16 +132,16 @@ export class Layer {
   over(run: Run): void {
     if (this.#fate === undefined) this.decided("not taken", run);
     const due = this.#due;
-    this.#due = [];
+    this.#due = undefined;
     this.#over = true;
-    for (const one of due) run(one);
+    if (due !== undefined) { for (const one of due) run(one); }
   }
 
   /** Takes over what a recipient brought, who belongs to the transaction now. */
   join(recipient: Layer): void {
     recipient.#joined = this;
-    this.#headers.push(...recipient.#headers);
-    this.#due.push(...recipient.#due);
+    if (recipient.#headers !== undefined) (this.#headers ??= []).push(...recipient.#headers);
+    if (recipient.#due !== undefined) (this.#due ??= []).push(...recipient.#due);
   }
 }
 

@@ -7,18 +7,11 @@ import type { Plugin } from "./plugin.ts";
 import { pluginLog } from "./plugin_log.ts";
 
 export abstract class PluginIo implements Io {
-  readonly engine: Engine;
-  readonly plugin: Plugin;
-  readonly mode: Mode;
+  abstract readonly engine: Engine;
+  abstract readonly plugin: Plugin;
+  abstract readonly mode: Mode;
   /** The session's reference. */
-  readonly id: string;
-
-  constructor(engine: Engine, plugin: Plugin, mode: Mode, id: string) {
-    this.engine = engine;
-    this.plugin = plugin;
-    this.mode = mode;
-    this.id = id;
-  }
+  abstract readonly id: string;
 
   abstract get signal(): AbortSignal;
 
@@ -74,7 +67,19 @@ const APART = 5_000;
 
 /** Outside of a question: in effects that waited for an outcome, and as an observer. */
 export class ApartIo extends PluginIo {
+  readonly engine: Engine;
+  readonly plugin: Plugin;
+  readonly mode: Mode;
+  readonly id: string;
   #signal: AbortSignal | undefined;
+
+  constructor(engine: Engine, plugin: Plugin, mode: Mode, id: string) {
+    super();
+    this.engine = engine;
+    this.plugin = plugin;
+    this.mode = mode;
+    this.id = id;
+  }
 
   get signal(): AbortSignal {
     if (this.#signal === undefined) {

@@ -10,7 +10,8 @@ import type { Known, Stage } from "./stages.ts";
 /** One thing to do. */
 export type Node =
   | { readonly kind: "ask"; readonly plugin: Plugin; readonly order: number }
-  | { readonly kind: "parallel"; readonly nodes: readonly Node[] }
+  /** `shared`: what one of its nodes comes to leaves out no part of another, so that they can share a hearing. */
+  | { readonly kind: "parallel"; readonly nodes: readonly Node[]; readonly shared: boolean }
   | {
     readonly kind: "if";
     readonly words: string;
@@ -64,7 +65,7 @@ export function compile(rules: readonly Rule[], stage: Stage): readonly Node[] {
 function group(rule: Group, nodes: readonly Node[], stage: Stage, order: number): readonly Node[] {
   switch (rule.group) {
     case "parallel":
-      return [{ kind: "parallel", nodes }];
+      return [{ kind: "parallel", nodes, shared: nodes.length === 1 || nodes.every(isAsk) }];
     case "shadow":
       return [{ kind: "shadow", group: rule, nodes }];
     case "at-rcpt":
@@ -80,6 +81,10 @@ function group(rule: Group, nodes: readonly Node[], stage: Stage, order: number)
       return [{ kind: "if", words: `sample ${rule.percent} %`, test, nodes }];
     }
   }
+}
+
+function isAsk({ kind }: Node): boolean {
+  return kind === "ask";
 }
 
 /** From 0 to below 100, the same for the same text (FNV-1a). */

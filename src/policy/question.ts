@@ -5,7 +5,7 @@
 import { type Action, readOpinion } from "./action.ts";
 import type { ConnectIo, Dns } from "./effects.ts";
 import type { Open } from "./dossier.ts";
-import type { PluginRecord } from "./engine.ts";
+import type { Engine, Mode, PluginRecord } from "./engine.ts";
 import { costOf, type FailureKind, failureKind } from "./failure.ts";
 import type { Hearing } from "./hearing.ts";
 import { PluginIo } from "./plugin_io.ts";
@@ -20,30 +20,52 @@ const LONGEST_SILENCE = 60_000;
 
 const NO_PARTS: Parts = [];
 
+/** What there is of a question that is not answered at once, or that asked for more than a moment's time. */
+interface Wait {
+  /** Undefined while the handler has not returned. */
+  resolve: ((parts: Parts) => void) | undefined;
+  /** Stops the timer of its deadline. */
+  cancel: (() => void) | undefined;
+  abort: AbortController | undefined;
+  /** Why the plugin need not go on. */
+  stopped: Error | undefined;
+  /** What ends the silences that are being listened to: the clock stands still meanwhile. */
+  listening: readonly ((cause: Error) => void)[];
+  over: boolean;
+}
+
 const NOTHING_HEARD: readonly never[] = [];
 
 export class Question extends PluginIo implements ConnectIo, Open {
+  readonly plugin: Plugin;
   readonly #hearing: Hearing;
   readonly #record: PluginRecord;
   readonly #began: number;
-  #abort: AbortController | undefined;
-  /** Why the plugin need not go on. */
-  #stopped: Error | undefined;
-  #resolve: ((parts: Parts) => void) | undefined;
-  #cancel: (() => void) | undefined;
-  #over = false;
+  /** Made when it is needed: most questions are answered at once. */
+  #waiting: Wait | undefined;
   /** It is asked to see whether its circuit can be closed. */
   #trial = false;
   /** The DNS was asked: a timeout may then be the doing of whoever owns the name. */
   #askedDns = false;
-  /** What ends the silences that are being listened to: the clock stands still meanwhile. */
-  #listening: readonly ((cause: Error) => void)[] = NOTHING_HEARD;
 
   constructor(hearing: Hearing, plugin: Plugin) {
-    super(hearing.engine, plugin, hearing.mode, hearing.dossier.id);
+    super();
+    this.plugin = plugin;
     this.#hearing = hearing;
     this.#record = hearing.engine.record(plugin.name);
     this.#began = hearing.now;
+  }
+
+  get engine(): Engine {
+    return this.#hearing.engine;
+  }
+
+  get mode(): Mode {
+    return this.#hearing.mode;
+  }
+
+  get id(): string {
+    return this.#hearing.dossier.id;
   }
 
   /** Asks. Only a plugin that waits makes it a promise. */
@@ -68,69 +90,77 @@ export class Question extends PluginIo implements ConnectIo, Open {
     return this.#answered(opinion, true);
   }
 
+  get #wants(): Wait {
+    return this.#waiting ??= {
+      resolve: undefined,
+      cancel: undefined,
+      abort: undefined,
+      stopped: undefined,
+      listening: NOTHING_HEARD,
+      over: false,
+    };
+  }
+
   /** The first of three counts: the plugin answers, its time is over, its client leaves. */
   #wait(opinion: Promise<unknown>): Promise<Parts> {
     return new Promise((resolve) => {
-      this.#resolve = resolve;
+      const wait = this.#wants;
+      wait.resolve = resolve;
       this.#hearing.dossier.open.add(this);
-      this.#watch();
+      this.#watch(wait);
       opinion.then(
-        (given) => this.#over || this.#settle(this.#answered(given, false)),
-        (cause) => this.#over || this.#settle(this.#failed(failureKind(cause), cause)),
+        (given) => wait.over || this.#settle(wait, this.#answered(given, false)),
+        (cause) => wait.over || this.#settle(wait, this.#failed(failureKind(cause), cause)),
       );
       if (this.#hearing.dossier.left) this.abandon();
     });
   }
 
-  #watch(): void {
-    if (this.#listening.length > 0 || this.#over || this.#resolve === undefined) return;
+  #watch(wait: Wait): void {
+    if (wait.listening.length > 0 || wait.over || wait.resolve === undefined) return;
     const { engine, stage } = this.#hearing;
-    this.#cancel = engine.after(Math.max(0, Math.ceil(this.#hearing.left(engine.clock()))), () => {
+    wait.cancel = engine.after(Math.max(0, Math.ceil(this.#hearing.left(engine.clock()))), () => {
       const cause = new Error(`no verdict within ${engine.deadlines[stage]} ms`);
-      this.#settle(this.#failed("timeout", cause, !this.#askedDns));
-      this.#stop(cause);
+      this.#settle(wait, this.#failed("timeout", cause, !this.#askedDns));
+      stop(wait, cause);
     });
   }
 
   abandon(): void {
-    if (this.#over) return;
+    const wait = this.#wants;
+    if (wait.over) return;
     if (this.#trial) this.#record.circuit.dropped();
     // Nobody hears this verdict. It is a refusal all the same: what nobody judged must not go on.
-    this.#settle([defer("4.4.2", "The client has left")]);
-    this.#stop(new Error("the client has left"));
+    this.#settle(wait, [defer("4.4.2", "The client has left")]);
+    stop(wait, new Error("the client has left"));
   }
 
-  #stop(cause: Error): void {
-    this.#stopped = cause;
-    for (const end of this.#listening) end(cause);
-    this.#abort?.abort(cause);
-  }
-
-  #settle(parts: Parts): void {
-    this.#over = true;
-    this.#cancel?.();
+  #settle(wait: Wait, parts: Parts): void {
+    wait.over = true;
+    wait.cancel?.();
     this.#hearing.dossier.open.delete(this);
-    this.#resolve?.(parts);
+    wait.resolve?.(parts);
   }
 
   /** @param held without letting go of the event loop */
   #answered(opinion: unknown, held: boolean): Parts {
-    let parts: Parts | undefined;
-    try {
-      parts = readOpinion(opinion);
-    } catch (cause) {
-      return this.#failed("crash", cause);
-    }
-    if (parts === undefined) {
-      return this.#failed("crash", new TypeError("the handler returned what is no verdict"));
+    let parts: Parts | undefined = NO_PARTS;
+    if (opinion !== undefined) {
+      try {
+        parts = readOpinion(opinion);
+      } catch (cause) {
+        return this.#failed("crash", cause);
+      }
+      if (parts === undefined) {
+        return this.#failed("crash", new TypeError("the handler returned what is no verdict"));
+      }
+      const astray = routeFault(parts, this.#hearing.stage, this.#hearing.engine.pools);
+      if (astray !== undefined) return this.#failed("crash", new TypeError(astray));
     }
     const { engine, stage } = this.#hearing;
-    const astray = routeFault(parts, stage, engine.pools);
-    if (astray !== undefined) return this.#failed("crash", new TypeError(astray));
-    this.#over = true;
     const now = this.#hearing.now = engine.clock();
     const ms = now - this.#began;
-    engine.succeeded(this.plugin, this.#record, stage, { ms, held, trial: this.#trial });
+    engine.succeeded(this.plugin, this.#record, stage, ms, held, this.#trial);
     if (engine.asked !== undefined) this.#tell(parts, undefined, ms);
     return parts;
   }
@@ -138,7 +168,6 @@ export class Question extends PluginIo implements ConnectIo, Open {
   /** @param counts false: it says nothing of the plugin */
   #failed(kind: FailureKind, cause: unknown, counts = !isDns(cause)): Parts {
     const { engine, stage, dossier } = this.#hearing;
-    this.#over = true;
     engine.failed(this.plugin, stage, dossier.id, { kind, cause }, { counts, trial: this.#trial });
     const parts = this.#cost(kind);
     const now = this.#hearing.now = engine.clock();
@@ -164,8 +193,9 @@ export class Question extends PluginIo implements ConnectIo, Open {
   }
 
   get signal(): AbortSignal {
-    const abort = this.#abort ??= new AbortController();
-    if (this.#stopped !== undefined && !abort.signal.aborted) abort.abort(this.#stopped);
+    const wait = this.#wants;
+    const abort = wait.abort ??= new AbortController();
+    if (wait.stopped !== undefined && !abort.signal.aborted) abort.abort(wait.stopped);
     return abort.signal;
   }
 
@@ -174,7 +204,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
   }
 
   get late(): boolean {
-    return this.#stopped !== undefined;
+    return this.#waiting?.stopped !== undefined;
   }
 
   get silence(): ConnectIo["silence"] {
@@ -206,31 +236,38 @@ export class Question extends PluginIo implements ConnectIo, Open {
 
   #listen(ms: number): Promise<boolean> {
     const { engine, dossier } = this.#hearing;
-    const began = engine.clock();
-    if (this.#listening.length === 0) this.#cancel?.();
+    const wait = this.#wants;
+    if (wait.listening.length === 0) {
+      wait.cancel?.();
+      this.#hearing.listens(engine.clock());
+    }
     return new Promise((resolve, reject) => {
       const end = () => {
         stopTimer();
         stopListening();
-        this.#listening = this.#listening.filter((each) => each !== broken);
+        wait.listening = wait.listening.filter((each) => each !== broken);
+        if (wait.listening.length === 0) this.#hearing.listened(engine.clock());
       };
       const heard = (silent: boolean) => {
         end();
-        if (this.#listening.length === 0) {
-          this.#hearing.pause(engine.clock() - began);
-          this.#watch();
-        }
+        this.#watch(wait);
         resolve(silent);
       };
       const broken = (cause: Error) => {
         end();
         reject(cause);
       };
-      this.#listening = [...this.#listening, broken];
+      wait.listening = [...wait.listening, broken];
       const stopTimer = engine.wait(ms, () => heard(true));
       const stopListening = dossier.ears.onSpeech(() => heard(false));
     });
   }
+}
+
+function stop(wait: Wait, cause: Error): void {
+  wait.stopped = cause;
+  for (const end of wait.listening) end(cause);
+  wait.abort?.abort(cause);
 }
 
 /** Stages at which a backend has the recipients already. */

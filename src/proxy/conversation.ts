@@ -16,7 +16,7 @@ export abstract class Conversation implements WireOwner {
   protected readonly server: Server;
   protected readonly flow: ClientFlow;
   /** The event that waits for its answer. */
-  protected event: ServerEvent | undefined;
+  event: ServerEvent | undefined;
   /** Something has come from the client. */
   #heard = false;
   #pumping = false;

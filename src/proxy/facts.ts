@@ -1,5 +1,6 @@
 /**
- * What the plugins of a stage are told about a session: exactly what is known then.
+ * What the plugins of a stage are told about a session: exactly what is known then. Each is written out in one piece: put
+ * together out of the one before, it would be made six times over.
  */
 import type { TlsFacts } from "../net/wire.ts";
 import type { Findings } from "../policy/finding.ts";
@@ -28,14 +29,37 @@ export function connected({ id, caller, listener, hostname, findings }: Known): 
   return { id, client, trusted, via, local, listener, hostname, findings };
 }
 
-export function greeted(known: Known): Stages["helo"] {
-  const { helo, verb, tls, conduct } = known;
-  return { ...connected(known), helo, verb, tls, conduct };
+/** @param greeting the one in question, which the session does not go by yet */
+export function greeted(
+  { id, caller, listener, hostname, findings, tls, conduct }: Known,
+  { helo, verb }: Pick<Known, "helo" | "verb">,
+): Stages["helo"] {
+  const { remote: client, local, trusted, via } = caller;
+  return { id, client, trusted, via, local, listener, hostname, findings, helo, verb, tls, conduct };
 }
 
 export function sending(known: Known, { mail }: Transaction): Stages["mail"] {
+  const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
+  const { remote: client, local, trusted, via } = caller;
   const { path: reversePath, parameters, line: mailLine } = mail;
-  return { ...greeted(known), user: known.user, reversePath, parameters, mailLine };
+  return {
+    id,
+    client,
+    trusted,
+    via,
+    local,
+    listener,
+    hostname,
+    findings,
+    helo,
+    verb,
+    tls,
+    conduct,
+    user,
+    reversePath,
+    parameters,
+    mailLine,
+  };
 }
 
 export function addressed(
@@ -43,15 +67,81 @@ export function addressed(
   transaction: Transaction,
   { path: forwardPath, line: rcptLine }: RcptCommand,
 ): Stages["rcpt"] {
-  return { ...sending(known, transaction), forwardPath, rcptLine, accepted: paths(transaction) };
+  const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
+  const { remote: client, local, trusted, via } = caller;
+  const { path: reversePath, parameters, line: mailLine } = transaction.mail;
+  return {
+    id,
+    client,
+    trusted,
+    via,
+    local,
+    listener,
+    hostname,
+    findings,
+    helo,
+    verb,
+    tls,
+    conduct,
+    user,
+    reversePath,
+    parameters,
+    mailLine,
+    forwardPath,
+    rcptLine,
+    accepted: paths(transaction),
+  };
 }
 
 export function complete(known: Known, transaction: Transaction): Stages["data"] {
-  return { ...sending(known, transaction), recipients: paths(transaction) };
+  const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
+  const { remote: client, local, trusted, via } = caller;
+  const { path: reversePath, parameters, line: mailLine } = transaction.mail;
+  return {
+    id,
+    client,
+    trusted,
+    via,
+    local,
+    listener,
+    hostname,
+    findings,
+    helo,
+    verb,
+    tls,
+    conduct,
+    user,
+    reversePath,
+    parameters,
+    mailLine,
+    recipients: paths(transaction),
+  };
 }
 
 export function read(known: Known, transaction: Transaction, size: number): Stages["message"] {
-  return { ...complete(known, transaction), size };
+  const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
+  const { remote: client, local, trusted, via } = caller;
+  const { path: reversePath, parameters, line: mailLine } = transaction.mail;
+  return {
+    id,
+    client,
+    trusted,
+    via,
+    local,
+    listener,
+    hostname,
+    findings,
+    helo,
+    verb,
+    tls,
+    conduct,
+    user,
+    reversePath,
+    parameters,
+    mailLine,
+    recipients: paths(transaction),
+    size,
+  };
 }
 
 function paths({ accepted }: Transaction): Path[] {

@@ -21,6 +21,8 @@ export interface Judged {
   tease(line: string): void;
   /** Runs what comes of a plugin that took its time, unless the session is over by then. */
   later(work: () => void): void;
+  /** What it waits to have answered. */
+  readonly event: unknown;
   /** A fault of the program's own: the session ends. */
   broken(cause: unknown): void;
 }
@@ -41,26 +43,32 @@ export class Judging implements Ears {
 
   /**
    * Calls `proceed`, or `refuse` with what a plugin said; at once, unless a plugin takes its time.
-   * @param told what the plugins are told
+   * @param facts what the plugins are told
    */
   judge<S extends Stage>(
     stage: S,
-    told: (findings: Findings) => Stages[S],
+    facts: Stages[S],
     proceed: () => void,
     refuse: (refusal: Refusal) => void,
   ): void {
-    const ruled = (judgement: Judgement | undefined, late: boolean) => {
-      if (this.#dossier.left) return;
-      const rule = (now: boolean) => {
-        const act = () => this.#rule(stage, judgement, proceed, refuse);
-        return now ? act() : this.#session.later(act);
-      };
-      if (judgement === undefined || judgement.delay === 0) return rule(!late);
-      this.#stopWaiting = this.#around.chain.engine.wait(judgement.delay, () => rule(false));
+    const judgement = this.#around.chain.judge(stage, facts, this.#dossier);
+    if (judgement === undefined) return this.#dossier.left ? undefined : proceed();
+    const { event } = this.#session;
+    const rule = (settled: Judgement | undefined) => {
+      if (this.#session.event === event && !this.#dossier.left) this.#rule(stage, settled, proceed, refuse);
     };
-    const judgement = this.#around.chain.judge(stage, told(this.#dossier.findings(stage)), this.#dossier);
-    if (!(judgement instanceof Promise)) return ruled(judgement, false);
-    judgement.then((settled) => ruled(settled, true), (cause) => this.#session.broken(cause));
+    if (judgement instanceof Promise) {
+      judgement.then((settled) => this.#later(settled, rule), (cause) => this.#session.broken(cause));
+    } else if (judgement.delay > 0) this.#later(judgement, rule);
+    else rule(judgement);
+  }
+
+  /** Once the client has waited for as long as it is to. */
+  #later(judgement: Judgement | undefined, rule: (judgement: Judgement | undefined) => void): void {
+    if (this.#dossier.left) return;
+    const act = () => this.#session.later(() => rule(judgement));
+    if (judgement === undefined || judgement.delay === 0) return act();
+    this.#stopWaiting = this.#around.chain.engine.wait(judgement.delay, act);
   }
 
   #rule(

@@ -5,7 +5,6 @@
  */
 import type { Identity } from "../backend/identity.ts";
 import type { Wire } from "../net/wire.ts";
-import type { Findings } from "../policy/finding.ts";
 import type { Outcome } from "../policy/observation.ts";
 import type { ListenAddress } from "../policy/settings.ts";
 import type { Stage, Stages } from "../policy/stages.ts";
@@ -150,8 +149,8 @@ export class Session extends Conversation implements MailingOwner, Judged {
   }
 
   #hello(event: ServerEvent & { kind: "helo" }): void {
-    const told = (known: facts.Known) => facts.greeted({ ...known, helo: event.domain, verb: event.verb });
-    this.judge("helo", told, () => {
+    const greeting = { helo: event.domain, verb: event.verb };
+    this.judge("helo", (known) => facts.greeted(known, greeting), () => {
       this.#finish("reset");
       this.#judging?.heloAnswered(true);
       this.#guest.greeted(event.verb, event.domain);
@@ -262,13 +261,7 @@ export class Session extends Conversation implements MailingOwner, Judged {
     refuse: (refusal: Refusal) => void = (refusal) => this.answered(this.server.refusal(refusal)),
   ): void {
     if (!this.around.chain.asks(stage)) return proceed();
-    const event = this.event;
-    this.#judges().judge(
-      stage,
-      (findings) => told(this.#known(findings)),
-      () => this.event === event && proceed(),
-      (refusal) => this.event === event && refuse(refusal),
-    );
+    this.#judges().judge(stage, told(this.known(stage)), proceed, refuse);
   }
 
   #judges(): Judging {
@@ -281,11 +274,7 @@ export class Session extends Conversation implements MailingOwner, Judged {
   }
 
   known(stage: Stage): facts.Known {
-    return this.#known(this.#judges().findings(stage));
-  }
-
-  #known(findings: Findings): facts.Known {
-    return this.#guest.known(this.#record.id, findings, this.server.conduct);
+    return this.#guest.known(this.#record.id, this.#judges().findings(stage), this.server.conduct);
   }
 
   protected interrupted(): void {

@@ -6,7 +6,7 @@ import { accept, defer, delay, disconnect, reject, type Verdict } from "../../sr
 import { commit, found, note, type Opinion, rollback, score } from "../../src/policy/action.ts";
 import { finding } from "../../src/policy/finding.ts";
 import { definePlugin, type Plugin } from "../../src/policy/plugin.ts";
-import { atRcpt, parallel, sample, shadow, unless, when } from "../../src/policy/rule.ts";
+import { atRcpt, parallel, type Rule, sample, shadow, unless, when } from "../../src/policy/rule.ts";
 import type { Stage } from "../../src/policy/stages.ts";
 import { threshold } from "../../src/policy/threshold.ts";
 import { path } from "../../src/testing.ts";
@@ -273,6 +273,24 @@ describe("shadow", () => {
       expect(await chain.verdict("rcpt")).toBe("550 r");
       await chain.pass(0);
       expect(chain.told("shadow", "plugin", "did")).toEqual([]);
+    });
+  }
+
+  for (
+    const [where, group] of [
+      ["a parallel group", (rule: Rule) => parallel(rule, says("mild", undefined, "mail"))],
+      [
+        "a group within it",
+        (rule: Rule) => parallel(unless(() => false, rule), says("mild", undefined, "mail")),
+      ],
+      ["what is held until RCPT", (rule: Rule) => atRcpt(rule)],
+    ] as const
+  ) {
+    test(`counts what it would have done within ${where}`, async () => {
+      const chain = new SessionChain([group(shadow(says("strict", reject("5.7.1", "no"), "mail")))]);
+      expect(await chain.verdict("mail")).toBe("pass");
+      await chain.pass(0);
+      expect(chain.told("shadow", "plugin", "stage", "would", "did")).toEqual(["strict mail reject pass"]);
     });
   }
 
