@@ -3,7 +3,7 @@
  */
 import type { Io, Rate, RateAnswer, Store } from "sallyport";
 import type { Draw, Limit } from "./limit.ts";
-import type { Stores } from "./stores.ts";
+import type { Stores, Told } from "./stores.ts";
 
 /** A limit that has no room. */
 export interface Over {
@@ -38,13 +38,17 @@ export interface Drawn {
   readonly unknown: boolean;
 }
 
-export const NOTHING: Drawn = { over: [], delayed: [], taken: [], unknown: false };
+const NONE: readonly never[] = [];
+
+export const NOTHING: Drawn = { over: NONE, delayed: NONE, taken: NONE, unknown: false };
 
 /** The rates of a group are one question to the store; several groups are asked at the same time. */
 export function drawAll(draws: readonly Draw[], stores: Stores, io: Io): Promise<Drawn> {
   const { group } = draws[0]!;
-  if (draws.every((draw) => draw.group === group)) return drawGroup(group, draws, stores, io);
-  return drawGroups(Map.groupBy(draws, (draw) => draw.group), stores, io);
+  for (const draw of draws) {
+    if (draw.group !== group) return drawGroups(Map.groupBy(draws, (draw) => draw.group), stores, io);
+  }
+  return drawGroup(group, draws, stores, io);
 }
 
 async function drawGroups(
@@ -62,48 +66,52 @@ async function drawGroups(
   return { over, delayed: [], taken: [], unknown };
 }
 
-async function drawGroup(
+/** @param over limits that have shown before that they have no room */
+function drawGroup(
   group: string,
   draws: readonly Draw[],
   stores: Stores,
   io: Io,
+  over: readonly Over[] = NONE,
 ): Promise<Drawn> {
-  const over: Over[] = [];
-  let rest = draws;
-  while (rest.length > 0) {
-    const rates = rest.map(({ rate }) => rate);
-    const told = await stores.ask(io, (store) => store.draw(group, rates));
-    if (told === undefined) return { over, delayed: [], taken: [], unknown: true };
-    const { answer, store } = told;
-    if (answer.allowed) return drawn(group, rest, over, answer, { store, at: io.now() });
-    const { limit, rate } = rest[answer.limiting]!;
-    over.push({ limit, rate, wait: answer.retryAfter });
-    if (limit.refuses) break;
+  const rates = draws.map(rateOf);
+  return stores.ask(io, (store) => store.draw(group, rates)).then((told) => {
+    if (told === undefined) return { over, delayed: NONE, taken: NONE, unknown: true };
+    const { answer: { allowed, limiting, retryAfter } } = told;
+    if (allowed) return drawn(group, draws, over, told, io.now());
+    const { limit, rate } = draws[limiting]!;
+    const beyond = [...over, { limit, rate, wait: retryAfter }];
     // It only scores, so the others count all the same.
-    rest = rest.filter((draw) => draw.limit !== limit);
-  }
-  return { over, delayed: [], taken: [], unknown: false };
+    const rest = limit.refuses ? NONE : draws.filter((draw) => draw.limit !== limit);
+    if (rest.length > 0) return drawGroup(group, rest, stores, io, beyond);
+    return { over: beyond, delayed: NONE, taken: NONE, unknown: false };
+  });
 }
 
-/** @param over limits that have shown before that they have no room */
+function rateOf({ rate }: Draw): Rate {
+  return rate;
+}
+
 function drawn(
   group: string,
   draws: readonly Draw[],
-  over: Over[],
-  { remaining }: RateAnswer,
-  { store, at }: Pick<Taken, "store" | "at">,
+  before: readonly Over[],
+  { store, answer: { remaining } }: Told<RateAnswer>,
+  at: number,
 ): Drawn {
-  const delayed: Delayed[] = [];
-  const back: Rate[] = [];
-  for (const [i, { limit, lent, rate }] of draws.entries()) {
+  let over = before;
+  let delayed: readonly Delayed[] = NONE;
+  let back: readonly Rate[] = NONE;
+  for (let i = 0; i < draws.length; i++) {
+    const { limit, lent, rate } = draws[i]!;
     const left = remaining[i]!;
     // Errors are only looked at, so that there is room for no more of them has to be seen.
-    if (limit.of === "errors" && left === 0) over.push({ limit, rate, wait: rate.interval });
+    if (limit.of === "errors" && left === 0) over = [...over, { limit, rate, wait: rate.interval }];
     // What was lent of a burst has to be waited for, to the next whole draw.
-    if (lent > left) delayed.push({ limit, ms: (lent - left) * rate.interval });
-    if (limit.givesBack) back.push(rate);
+    if (lent > left) delayed = [...delayed, { limit, ms: (lent - left) * rate.interval }];
+    if (limit.givesBack) back = [...back, rate];
   }
-  const taken = back.length === 0 ? [] : [{ store, group, rates: back, at }];
+  const taken = back.length === 0 ? NONE : [{ store, group, rates: back, at }];
   return { over, delayed, taken, unknown: false };
 }
 

@@ -82,8 +82,12 @@ class RateLimit {
       const now = io.now();
       const refusal = announced.length > 0 ? refusalOfSize(announced, session as MailFacts, now) : undefined;
       if (refusal !== undefined) return refusal;
-      const draws = gathered(limits, (limit) => limit.draws(session, countOf(limit, session), now));
-      const wanted = gathered(places, (each) => each.wanted(session, now));
+      let draws: readonly Draw[] = [];
+      for (const limit of limits) {
+        draws = together(draws, limit.draws(session, countOf(limit, session), now));
+      }
+      let wanted: readonly Wanted[] = [];
+      for (const each of places) wanted = together(wanted, each.wanted(session, now));
       if (draws.length + wanted.length > 0) return this.#judge(stage, session.id, draws, wanted, io);
     }]];
   }
@@ -102,12 +106,15 @@ class RateLimit {
     const parts = this.#verdict(stage, drawn, seats);
     if (drawn.taken.length + seats.held.length > 0) {
       // Nobody hears of what comes too late, and what was taken for it would stay taken.
-      if (parts.some(({ kind }) => REFUSALS.includes(kind)) || io.late) {
+      if (io.late || parts.some(isRefusal)) {
         await Promise.all([giveBack(drawn.taken, this.#stores, io), this.#holding.giveUp(seats.held, io)]);
-      } else parts.push(...this.#follows(drawn, seats));
+      } else this.#follow(drawn, seats, parts);
     }
-    this.#count(drawn, seats, io);
-    return parts.concat(notes(drawn, seats));
+    if (drawn.over.length + drawn.delayed.length > 0 || seats.full !== undefined) {
+      this.#count(drawn, seats, io);
+      parts.push(...notes(drawn, seats));
+    }
+    return parts;
   }
 
   #verdict(stage: Stage, drawn: Drawn, seats: Seats): (Verdict | Action)[] {
@@ -121,11 +128,9 @@ class RateLimit {
   }
 
   /** What is done when it is known what became of the mail. */
-  #follows({ taken }: Drawn, { held }: Seats): Action[] {
-    const actions: Action[] = [];
-    if (taken.length > 0) actions.push(rollback((io) => giveBack(taken, this.#stores, io)));
-    if (held.length > 0) actions.push(afterwards((io) => this.#holding.giveUp(held, io)));
-    return actions;
+  #follow({ taken }: Drawn, { held }: Seats, parts: (Verdict | Action)[]): void {
+    if (taken.length > 0) parts.push(rollback((io) => giveBack(taken, this.#stores, io)));
+    if (held.length > 0) parts.push(afterwards((io) => this.#holding.giveUp(held, io)));
   }
 
   /** What was done for which limit. */
@@ -141,15 +146,10 @@ class RateLimit {
   }
 }
 
-/** What all of them bring, in one list: mostly there is one that brings anything. */
-function gathered<Each, T>(all: readonly Each[], bring: (each: Each) => readonly T[]): readonly T[] {
-  let list: readonly T[] = [];
-  for (const each of all) {
-    const more = bring(each);
-    if (list.length === 0) list = more;
-    else if (more.length > 0) list = [...list, ...more];
-  }
-  return list;
+/** Both in one list: mostly there is nothing in one of them. */
+function together<T>(list: readonly T[], more: readonly T[]): readonly T[] {
+  if (list.length === 0) return more;
+  return more.length === 0 ? list : list.concat(more);
 }
 
 /** What an octets limit counts is the size, errors are only looked at, and the rest is one. */
@@ -163,12 +163,16 @@ function refusalOfSize(limits: readonly Limit[], session: MailFacts, now: number
   const size = session.parameters.find(({ keyword }) => keyword === "SIZE")?.value;
   if (size === undefined) return undefined;
   const octets = Math.min(Number(size), Number.MAX_SAFE_INTEGER);
-  const draws = gathered(limits, (limit) => limit.draws(session, octets, now));
+  const draws = limits.flatMap((limit) => limit.draws(session, octets, now));
   const never = draws.find(({ rate }) => rate.cost > rate.burst);
   return never === undefined ? undefined : tooLarge(never);
 }
 
 const REFUSALS: readonly string[] = ["defer", "reject", "disconnect"];
+
+function isRefusal({ kind }: Verdict | Action): boolean {
+  return REFUSALS.includes(kind);
+}
 
 /** For the trail: the limits that had no room. */
 function notes({ over }: Drawn, { full }: Seats): Action[] {

@@ -101,17 +101,18 @@ export class Holding {
     return { held: [], full, unknown };
   }
 
-  async #ask(one: Wanted, holder: string, io: Io): Promise<Held | "full" | "unknown"> {
-    const { places, key, most } = one;
-    const told = await this.#stores.ask(
+  #ask({ places, key, most }: Wanted, holder: string, io: Io): Promise<Held | "full" | "unknown"> {
+    return this.#stores.ask(
       io,
       (store) => store.lease(key, holder, most, this.#ttl),
       // It may be granted all the same, and nobody would know of it. Not waited for: it may take as long once more.
       (store) => void this.#release({ store, key, holder }, io),
-    );
-    if (told === undefined) return "unknown";
-    if (this.#owed.length > 0 && told.store === io.store) void this.#settle(io);
-    return told.answer.held ? { places, key, most, store: told.store, holder } : "full";
+    ).then((told) => {
+      if (told === undefined) return "unknown";
+      const { store, answer } = told;
+      if (this.#owed.length > 0 && store === io.store) void this.#settle(io);
+      return answer.held ? { places, key, most, store, holder } : "full";
+    });
   }
 
   async giveUp(held: readonly Held[], io: Effects): Promise<void> {
@@ -120,11 +121,13 @@ export class Holding {
     else await Promise.all(held.map((each) => this.#release(each, io)));
   }
 
-  async #release(place: Place, io: Effects, until = io.now() + this.#ttl): Promise<void> {
+  #release(place: Place, io: Effects, until = io.now() + this.#ttl): Promise<void> {
     const { store, key, holder } = place;
-    if (await this.#stores.done(io, () => store.release(key, holder))) return;
-    if (this.#owed.length < OWED) this.#owed.push({ store, key, holder, until });
-    else this.#stores.leave(io);
+    return this.#stores.done(io, () => store.release(key, holder)).then((done) => {
+      if (done) return;
+      if (this.#owed.length < OWED) this.#owed.push({ store, key, holder, until });
+      else this.#stores.leave(io);
+    });
   }
 
   async #settle(io: Effects): Promise<void> {

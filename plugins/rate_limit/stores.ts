@@ -30,22 +30,27 @@ export class Stores {
    * Undefined where nobody can be asked.
    * @param unheard told of a store that may have done what it was asked, and did not say so
    */
-  async ask<T>(
+  ask<T>(
     io: Effects,
     question: (store: Store) => Promise<T>,
     unheard?: (store: Store) => void,
   ): Promise<Told<T> | undefined> {
-    const { store, local } = io;
-    if (io.now() >= this.#awayUntil) {
-      try {
-        return { store, answer: await question(store) };
-      } catch (cause) {
-        this.#lost(io, cause);
-        unheard?.(store);
-      }
-    }
+    const { store } = io;
+    if (io.now() < this.#awayUntil) return this.#askOther(io, question);
+    return question(store).then((answer) => ({ store, answer }), (cause) => {
+      this.#lost(io, cause);
+      unheard?.(store);
+      return this.#askOther(io, question);
+    });
+  }
+
+  async #askOther<T>(
+    io: Effects,
+    question: (store: Store) => Promise<T>,
+  ): Promise<Told<T> | undefined> {
     io.count("rate_limit_fallback");
-    return this.fallback === "local" ? { store: local, answer: await question(local) } : undefined;
+    const store = io.local;
+    return this.fallback === "local" ? { store, answer: await question(store) } : undefined;
   }
 
   /** Does something that may be left undone: it ends by itself. */
@@ -54,14 +59,11 @@ export class Stores {
   }
 
   /** Whether it could be done. */
-  async done(io: Effects, deed: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await deed();
-      return true;
-    } catch (cause) {
+  done(io: Effects, deed: () => Promise<unknown>): Promise<boolean> {
+    return deed().then(yes, (cause) => {
       this.#lost(io, cause);
       return false;
-    }
+    });
   }
 
   /** Something is left to end by itself. */
@@ -82,4 +84,8 @@ export class Stores {
     }[this.fallback];
     io.log.warn(text, { cause: cause.message });
   }
+}
+
+function yes(): boolean {
+  return true;
 }

@@ -112,9 +112,7 @@ export class Chain {
     switch (node.kind) {
       case "ask": {
         if (hearing.facts.trusted && node.plugin.judges === "client") return;
-        const parts = new Question(hearing, node.plugin).ask();
-        if (!(parts instanceof Promise)) return hearing.take(node.plugin, node.order, parts);
-        return parts.then((given) => hearing.take(node.plugin, node.order, given));
+        return new Question(hearing, node.plugin, node.order).ask();
       }
       case "parallel":
         return node.shared ? this.#together(node.nodes, hearing) : this.#branched(node.nodes, hearing);

@@ -23,7 +23,7 @@ const NO_PARTS: Parts = [];
 /** What there is of a question that is not answered at once, or that asked for more than a moment's time. */
 interface Wait {
   /** Undefined while the handler has not returned. */
-  resolve: ((parts: Parts) => void) | undefined;
+  resolve: (() => void) | undefined;
   /** Stops the timer of its deadline. */
   cancel: (() => void) | undefined;
   abort: AbortController | undefined;
@@ -39,6 +39,7 @@ const NOTHING_HEARD: readonly never[] = [];
 export class Question extends PluginIo implements ConnectIo, Open {
   readonly plugin: Plugin;
   readonly #hearing: Hearing;
+  readonly #order: number;
   readonly #record: PluginRecord;
   readonly #began: number;
   /** Made when it is needed: most questions are answered at once. */
@@ -48,9 +49,11 @@ export class Question extends PluginIo implements ConnectIo, Open {
   /** The DNS was asked: a timeout may then be the doing of whoever owns the name. */
   #askedDns = false;
 
-  constructor(hearing: Hearing, plugin: Plugin) {
+  /** @param order the plugin's place in the policy */
+  constructor(hearing: Hearing, plugin: Plugin, order: number) {
     super();
     this.plugin = plugin;
+    this.#order = order;
     this.#hearing = hearing;
     this.#record = hearing.engine.record(plugin.name);
     this.#began = hearing.now;
@@ -68,8 +71,18 @@ export class Question extends PluginIo implements ConnectIo, Open {
     return this.#hearing.dossier.id;
   }
 
-  /** Asks. Only a plugin that waits makes it a promise. */
-  ask(): Parts | Promise<Parts> {
+  /** Asks, and has the hearing take what is said. Only a plugin that waits makes it a promise. */
+  ask(): void | Promise<void> {
+    const parts = this.#ask();
+    if (parts instanceof Promise) return parts;
+    this.#taken(parts);
+  }
+
+  #taken(parts: Parts): void {
+    if (parts.length > 0) this.#hearing.take(this.plugin, this.#order, parts);
+  }
+
+  #ask(): Parts | Promise<void> {
     const { stage, facts } = this.#hearing;
     const { circuit } = this.#record;
     if (!circuit.admits(this.#began)) return this.#cost("temporary");
@@ -102,7 +115,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
   }
 
   /** The first of three counts: the plugin answers, its time is over, its client leaves. */
-  #wait(opinion: Promise<unknown>): Promise<Parts> {
+  #wait(opinion: Promise<unknown>): Promise<void> {
     return new Promise((resolve) => {
       const wait = this.#wants;
       wait.resolve = resolve;
@@ -139,7 +152,8 @@ export class Question extends PluginIo implements ConnectIo, Open {
     wait.over = true;
     wait.cancel?.();
     this.#hearing.dossier.open.delete(this);
-    wait.resolve?.(parts);
+    this.#taken(parts);
+    wait.resolve?.();
   }
 
   /** @param held without letting go of the event loop */

@@ -47,6 +47,15 @@ export function checkTtl(deed: string, ttl: number): void {
   if (!isTime(ttl)) refuse(deed, "ttl", ttl, TIMES);
 }
 
+/** What `work` throws is a rejection, as of an async function; it costs less than one. */
+export function rejecting<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work();
+  } catch (cause) {
+    return Promise.reject(cause);
+  }
+}
+
 const TIMES = "milliseconds above 0 and up to 300 years";
 const COUNTS = "a whole number from 0";
 

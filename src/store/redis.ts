@@ -10,7 +10,7 @@ import type {
   RateAnswer,
   Store,
 } from "../policy/effects.ts";
-import { checkCount, checkLease, checkRates, checkTriplet, checkTtl } from "./checked.ts";
+import { checkCount, checkLease, checkRates, checkTriplet, checkTtl, rejecting } from "./checked.ts";
 import { DEEDS } from "./deeds.ts";
 import { type OnState, RedisClient } from "./redis_client.ts";
 import type { RedisTarget } from "./redis_url.ts";
@@ -27,9 +27,16 @@ export function redisStore(target: RedisTarget, { onState }: { readonly onState:
 /** What runs commands and scripts; each rejects with a StoreError that tells the deed. */
 export interface RedisCalls {
   command(deed: string, name: string, args: readonly string[]): Promise<unknown>;
-  script(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  /** @param read makes of Redis' answer what is waited for */
+  script<T>(
+    deed: string,
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly string[],
+    read: (answer: unknown) => T,
+  ): Promise<T>;
   /** The same, where nobody waits for the answer. */
-  later(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  later(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<void>;
   close(): void;
 }
 
@@ -56,61 +63,63 @@ export class RedisStore implements Store {
     await this.#client.command(DEEDS.delete, "del", [this.#value(key)]);
   }
 
-  async count(key: string, by: number, ttl: number, sliding = false): Promise<number> {
-    checkCount(DEEDS.count, by, ttl);
-    const keys = [this.#value(key)];
-    return await this.#client.script(DEEDS.count, "count", keys, [
-      String(by),
-      whole(ttl),
-      sliding ? "1" : "0",
-    ]) as number;
+  count(key: string, by: number, ttl: number, sliding = false): Promise<number> {
+    return rejecting(() => {
+      checkCount(DEEDS.count, by, ttl);
+      const args = [String(by), whole(ttl), sliding ? "1" : "0"];
+      return this.#client.script(DEEDS.count, "count", [this.#value(key)], args, readCount);
+    });
   }
 
-  async draw(group: string, rates: readonly Rate[]): Promise<RateAnswer> {
-    checkRates(DEEDS.draw, rates);
-    if (rates.length === 0) return { allowed: true, limiting: -1, retryAfter: 0, remaining: [] };
-    const args = rates.flatMap((
-      { interval, burst, cost },
-    ) => [String(interval), String(burst), String(cost)]);
-    const answer = await this.#client.script(DEEDS.draw, "draw", this.#rates(group, rates), args);
-    const [limiting = 0, wait = 0, ...remaining] = answer as number[];
-    return { allowed: limiting === -1, limiting, retryAfter: wait === -1 ? Infinity : wait, remaining };
+  draw(group: string, rates: readonly Rate[]): Promise<RateAnswer> {
+    return rejecting(() => {
+      checkRates(DEEDS.draw, rates);
+      if (rates.length === 0) return Promise.resolve(NOTHING_DRAWN);
+      const args: string[] = [];
+      for (const { interval, burst, cost } of rates) args.push(String(interval), String(burst), String(cost));
+      return this.#client.script(DEEDS.draw, "draw", this.#rates(group, rates), args, readDraw);
+    });
   }
 
-  async refund(group: string, rates: readonly Rate[]): Promise<void> {
-    checkRates(DEEDS.refund, rates);
-    if (rates.length === 0) return;
-    const args = rates.flatMap(({ interval, cost }) => [String(interval), String(cost)]);
-    await this.#client.script(DEEDS.refund, "refund", this.#rates(group, rates), args);
+  refund(group: string, rates: readonly Rate[]): Promise<void> {
+    return rejecting(() => {
+      checkRates(DEEDS.refund, rates);
+      if (rates.length === 0) return Promise.resolve();
+      const args: string[] = [];
+      for (const { interval, cost } of rates) args.push(String(interval), String(cost));
+      return this.#client.script(DEEDS.refund, "refund", this.#rates(group, rates), args, nothing);
+    });
   }
 
-  async greylist(group: string, triplet: GreylistTriplet): Promise<GreylistAnswer> {
-    checkTriplet(DEEDS.greylist, triplet);
-    const { delay, window, memory, passes, strangers, period, peek } = triplet;
-    const args = [delay, window, memory, passes, strangers, period, peek ? 0 : 1].map(String);
-    const keys = [...this.#lists(group, triplet), `${this.#group(group)}strangers`];
-    const answer = await this.#client.script(DEEDS.greylist, "greylist", keys, args);
-    const [state = 0, wait = 0, age = 0] = answer as number[];
-    return { state: STATES[state] ?? "new", wait, age };
+  greylist(group: string, triplet: GreylistTriplet): Promise<GreylistAnswer> {
+    return rejecting(() => {
+      checkTriplet(DEEDS.greylist, triplet);
+      const { delay, window, memory, passes, strangers, period, peek } = triplet;
+      const args = [delay, window, memory, passes, strangers, period, peek ? 0 : 1].map(String);
+      const keys = [...this.#lists(group, triplet), `${this.#group(group)}strangers`];
+      return this.#client.script(DEEDS.greylist, "greylist", keys, args, readGreylist);
+    });
   }
 
-  async greylistPass(group: string, triplet: GreylistTriplet): Promise<number> {
-    checkTriplet(DEEDS.greylistPass, triplet);
-    const args = [String(triplet.window), String(triplet.memory)];
-    const keys = this.#lists(group, triplet);
-    return await this.#client.script(DEEDS.greylistPass, "greylistPass", keys, args) as number;
+  greylistPass(group: string, triplet: GreylistTriplet): Promise<number> {
+    return rejecting(() => {
+      checkTriplet(DEEDS.greylistPass, triplet);
+      const args = [String(triplet.window), String(triplet.memory)];
+      const keys = this.#lists(group, triplet);
+      return this.#client.script(DEEDS.greylistPass, "greylistPass", keys, args, readCount);
+    });
   }
 
-  async lease(key: string, holder: string, limit: number, ttl: number): Promise<LeaseAnswer> {
-    checkLease(DEEDS.lease, limit, ttl);
-    const args = [holder, String(limit), String(ttl)];
-    const answer = await this.#client.script(DEEDS.lease, "lease", [this.#lease(key)], args);
-    const [held, count = 0] = answer as number[];
-    return { held: held === 1, count };
+  lease(key: string, holder: string, limit: number, ttl: number): Promise<LeaseAnswer> {
+    return rejecting(() => {
+      checkLease(DEEDS.lease, limit, ttl);
+      const args = [holder, String(limit), String(ttl)];
+      return this.#client.script(DEEDS.lease, "lease", [this.#lease(key)], args, readLease);
+    });
   }
 
-  async release(key: string, holder: string): Promise<void> {
-    await this.#client.later(DEEDS.release, "release", [this.#lease(key)], [holder]);
+  release(key: string, holder: string): Promise<void> {
+    return this.#client.later(DEEDS.release, "release", [this.#lease(key)], [holder]);
   }
 
   // deno-lint-ignore require-await -- what cannot be closed is a rejection
@@ -145,6 +154,29 @@ export class RedisStore implements Store {
     return `${this.#prefix}{${tag === "" ? "%" : tag}}:`;
   }
 }
+
+const NOTHING_DRAWN: RateAnswer = { allowed: true, limiting: -1, retryAfter: 0, remaining: [] };
+
+function readCount(answer: unknown): number {
+  return answer as number;
+}
+
+function readDraw(answer: unknown): RateAnswer {
+  const [limiting = 0, wait = 0, ...remaining] = answer as number[];
+  return { allowed: limiting === -1, limiting, retryAfter: wait === -1 ? Infinity : wait, remaining };
+}
+
+function readGreylist(answer: unknown): GreylistAnswer {
+  const [state = 0, wait = 0, age = 0] = answer as number[];
+  return { state: STATES[state] ?? "new", wait, age };
+}
+
+function readLease(answer: unknown): LeaseAnswer {
+  const [held, count = 0] = answer as number[];
+  return { held: held === 1, count };
+}
+
+function nothing(): void {}
 
 /** Redis takes whole milliseconds only. */
 function whole(ms: number): string {

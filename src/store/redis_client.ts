@@ -13,6 +13,7 @@ import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { StoreError } from "../policy/effects.ts";
 import { type Call, Gathering } from "./gathering.ts";
 import type { RedisTarget } from "./redis_url.ts";
+import { ScriptCall } from "./script_call.ts";
 import { type ScriptName, SCRIPTS, TOGETHER } from "./scripts.ts";
 
 export type OnState = (state: "ready" | "lost", detail: string) => void;
@@ -77,38 +78,41 @@ export class RedisClient {
    * A script: goes together with the others of its turn of the event loop.
    * @throws StoreError (as a rejection)
    */
-  script(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    return this.#call(deed, name, keys, args, (call) => this.#gathering.add(call));
+  script<T>(
+    deed: string,
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly string[],
+    read: (answer: unknown) => T,
+  ): Promise<T> {
+    const away = this.#away();
+    if (away !== undefined) return Promise.reject(new StoreError(deed, away));
+    return new Promise((resolve, reject) =>
+      this.#gathering.add(new ScriptCall(deed, name, keys, args, read, resolve, reject))
+    );
   }
 
   /**
    * A script whose answer nobody is waiting for: it goes together with the next one, or after a moment.
    * @throws StoreError (as a rejection)
    */
-  later(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    return this.#call(deed, name, keys, args, (call) => this.#gathering.addLate(call));
-  }
-
-  #call(
-    deed: string,
-    name: ScriptName,
-    keys: readonly string[],
-    args: readonly string[],
-    add: (call: Call) => void,
-  ): Promise<unknown> {
-    return new Promise((answered, reject) => {
-      const refused = (reason: string) => reject(new StoreError(deed, reason));
-      const away = this.#away();
-      if (away === undefined) add({ name, keys, args, answered, refused });
-      else refused(away);
-    });
+  later(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<void> {
+    const away = this.#away();
+    if (away !== undefined) return Promise.reject(new StoreError(deed, away));
+    return new Promise((resolve, reject) =>
+      this.#gathering.addLate(new ScriptCall(deed, name, keys, args, nothing, resolve, reject))
+    );
   }
 
   /** One by one on a cluster, since their keys are in different places. */
   #sendAll(calls: readonly Call[]): void {
     if (calls.length > 1 && !(this.#client instanceof Cluster)) return this.#sendTogether(calls);
-    for (const { name, keys, args, answered, refused } of calls) {
-      this.#send(new ScriptCommand(scripts[name], keys, args), answered, refused);
+    for (const call of calls) {
+      this.#send(
+        new ScriptCommand(scripts[call.name], call.keys, call.args),
+        (answer) => call.answered(answer),
+        (reason) => call.refused(reason),
+      );
     }
   }
 
@@ -194,10 +198,12 @@ export class RedisClient {
   }
 }
 
+function nothing(): void {}
+
 /** A command whose answer is text, sent together with the others of its turn of the event loop. */
 class StoreCommand extends Command {
   constructor(name: string, args: readonly string[]) {
-    super(name, [...args], { replyEncoding: "utf8" });
+    super(name, args as string[], { replyEncoding: "utf8" });
     // ioredis describes each command to a diagnostics channel; Bun's always seems to have a listener.
     this.isTraced = true;
   }

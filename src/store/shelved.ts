@@ -10,7 +10,7 @@ import type {
   RateAnswer,
   Store,
 } from "../policy/effects.ts";
-import { checkCount, checkLease, checkRates, checkTriplet, checkTtl } from "./checked.ts";
+import { checkCount, checkLease, checkRates, checkTriplet, checkTtl, rejecting } from "./checked.ts";
 import { DEEDS } from "./deeds.ts";
 import { ask, pass } from "./greylist.ts";
 import { draw, refund } from "./rate.ts";
@@ -55,9 +55,11 @@ export class ShelvedStore implements Store {
     );
   }
 
-  async draw(group: string, rates: readonly Rate[]): Promise<RateAnswer> {
-    checkRates(DEEDS.draw, rates);
-    return await this.#keeper.atomically(DEEDS.draw, (now) => draw(this.#shelves.levels, group, rates, now));
+  draw(group: string, rates: readonly Rate[]): Promise<RateAnswer> {
+    return rejecting(() => {
+      checkRates(DEEDS.draw, rates);
+      return this.#keeper.atomically(DEEDS.draw, (now) => draw(this.#shelves.levels, group, rates, now));
+    });
   }
 
   async refund(group: string, rates: readonly Rate[]): Promise<void> {
@@ -78,13 +80,15 @@ export class ShelvedStore implements Store {
     );
   }
 
-  async lease(key: string, holder: string, limit: number, ttl: number): Promise<LeaseAnswer> {
-    checkLease(DEEDS.lease, limit, ttl);
-    const { places } = this.#shelves;
-    return await this.#keeper.atomically(DEEDS.lease, (now) => {
-      const held = places.holds(key, holder, now) || places.count(key, now) < limit;
-      if (held) places.take(key, holder, now + ttl, now);
-      return { held, count: places.count(key, now) };
+  lease(key: string, holder: string, limit: number, ttl: number): Promise<LeaseAnswer> {
+    return rejecting(() => {
+      checkLease(DEEDS.lease, limit, ttl);
+      const { places } = this.#shelves;
+      return this.#keeper.atomically(DEEDS.lease, (now) => {
+        const held = places.holds(key, holder, now) || places.count(key, now) < limit;
+        if (held) places.take(key, holder, now + ttl, now);
+        return { held, count: places.count(key, now) };
+      });
     });
   }
 

@@ -9,7 +9,7 @@ import { type After, type Asked, type Effects, Engine, timer } from "../policy/e
 import { FindingLayer, type Findings } from "../policy/finding.ts";
 import { Hearing } from "../policy/hearing.ts";
 import { type Plugin, pluginMistakes } from "../policy/plugin.ts";
-import { Question } from "../policy/question.ts";
+import { type Parts, Question } from "../policy/question.ts";
 import { type Stage, STAGES, type Stages } from "../policy/stages.ts";
 import type { Verdict } from "../policy/verdict.ts";
 import { type Path, readForwardPath, readReversePath } from "../smtp/path.ts";
@@ -66,23 +66,32 @@ export async function ask<S extends Stage>(
     event === "plugin" && log.push(`${level}: ${text}`);
   const engine = new Engine({ effects, after, asked: (asked) => told.push(asked), log: line });
   const dossier = new Dossier(facts.id, facts.client.host, earsThat(speaks), () => {});
-  const hearing = new Hearing(engine, dossier, stage, facts);
-  const parts = new Question(hearing, plugin).ask();
+  const hearing = new Listening(engine, dossier, stage, facts);
+  const asked = new Question(hearing, plugin, 0).ask();
   const leave = () => dossier.leave();
   if (clientLeaves?.aborted) leave();
   clientLeaves?.addEventListener("abort", leave);
-  const settled = await parts;
+  await asked;
   clientLeaves?.removeEventListener("abort", leave);
-  hearing.take(plugin, 0, settled);
-  const verdict = settled.find(isVerdict);
+  const { parts } = hearing;
   return {
-    verdict,
-    actions: settled.filter((part): part is Action => !isVerdict(part)),
+    verdict: parts.find(isVerdict),
+    actions: parts.filter((part): part is Action => !isVerdict(part)),
     findings: over(dossier.scopes.of(stage).findings, facts.findings),
     failure: told[0]?.failure?.cause,
     failed: told[0]?.failure !== undefined,
     log,
   };
+}
+
+/** Keeps what is said. */
+class Listening extends Hearing {
+  parts: Parts = [];
+
+  override take(plugin: Plugin, order: number, parts: Parts): void {
+    this.parts = parts;
+    super.take(plugin, order, parts);
+  }
 }
 
 const VERDICTS: readonly string[] = ["accept", "delay", "defer", "reject", "disconnect"];

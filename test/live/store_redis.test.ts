@@ -155,13 +155,19 @@ class Frozen implements RedisCalls {
     return await this.#call(deed, name, ...args);
   }
 
-  later(...call: Parameters<RedisCalls["later"]>): Promise<unknown> {
-    return this.script(...call);
+  async later(...call: Parameters<RedisCalls["later"]>): Promise<void> {
+    await this.script(...call, (answer) => answer);
   }
 
-  async script(deed: string, name: keyof typeof SCRIPTS, keys: readonly string[], args: readonly string[]) {
+  async script<T>(
+    deed: string,
+    name: keyof typeof SCRIPTS,
+    keys: readonly string[],
+    args: readonly string[],
+    read: (answer: unknown) => T,
+  ): Promise<T> {
     const lua = SCRIPTS[name].replace(CLOCK, `local now = ${this.#now}\n`);
-    return await this.#call(deed, "eval", lua, String(keys.length), ...keys, ...args);
+    return read(await this.#call(deed, "eval", lua, String(keys.length), ...keys, ...args));
   }
 
   close(): void {}
