@@ -42,15 +42,19 @@ export class Gathering {
   /** Goes with the next ones, or after a moment. */
   addLate(call: Call): void {
     this.#late.push(call);
-    this.#lateTimer ??= setTimeout(() => this.company(), LATE);
+    // It is not stopped when they find company: others may then wait for less than their time.
+    this.#lateTimer ??= setTimeout(() => {
+      this.#lateTimer = undefined;
+      this.company();
+    }, LATE);
   }
 
   /** Something else goes in this turn: what has waited for company goes too, and before what is added from now on. */
   company(): void {
-    if (this.#late.length === 0) return;
-    clearTimeout(this.#lateTimer);
-    this.#lateTimer = undefined;
-    for (const call of this.#late.splice(0)) this.#push(call);
+    const late = this.#late;
+    if (late.length === 0) return;
+    this.#late = [];
+    for (const call of late) this.#push(call);
   }
 
   /** All that waits goes now. */

@@ -200,6 +200,22 @@ export class RedisClient {
 
 function nothing(): void {}
 
+/** `$0`, `$1` and so on: the lengths that come again and again. */
+const LENGTHS: readonly string[] = Array.from({ length: 200 }, (_, length) => `$${length}`);
+
+/** As ioredis does it, but in one piece: what it puts together piece by piece is dear to take apart. */
+function inResp(name: string, args: readonly string[], isAscii = true): string {
+  const parts = [`*${args.length + 1}`, `$${name.length}`, name];
+  for (const arg of args) {
+    const length = isAscii ? arg.length : Buffer.byteLength(arg);
+    parts.push(LENGTHS[length] ?? `$${length}`, arg);
+  }
+  parts.push("");
+  const text = parts.join("\r\n");
+  // Nearly all is ASCII: to count the octets of the whole costs as much as of one argument.
+  return isAscii && Buffer.byteLength(text) !== text.length ? inResp(name, args, false) : text;
+}
+
 /** A command whose answer is text, sent together with the others of its turn of the event loop. */
 class StoreCommand extends Command {
   constructor(name: string, args: readonly string[]) {
@@ -208,12 +224,9 @@ class StoreCommand extends Command {
     this.isTraced = true;
   }
 
-  /** As ioredis does it, but in one piece: what it puts together piece by piece is dear to take apart. */
   override toWritable(socket: object): string {
     gather(socket as Socket);
-    const parts = [`*${this.args.length + 1}`, `$${this.name.length}`, this.name];
-    for (const arg of this.args as string[]) parts.push(`$${Buffer.byteLength(arg)}`, arg);
-    return parts.join("\r\n") + "\r\n";
+    return inResp(this.name, this.args as string[]);
   }
 
   /** The same once more, where it was sent by its hash only. */
