@@ -209,8 +209,10 @@ export class Engine {
   count(plugin: string, name: string, labels: Readonly<Record<string, string>> = NO_LABELS): void {
     let counter = this.#counters.get(name);
     if (counter === undefined) this.#counters.set(name, counter = this.#newCounter(name, labels));
-    if (counter.labels.length === 1) return counter.add(plugin);
-    counter.add(plugin, ...counter.labels.slice(1).map((label) => labels[label] ?? ""));
+    const { labels: names } = counter;
+    if (names.length === 1) return counter.add(plugin);
+    if (names.length === 2) return counter.add(plugin, labels[names[1]!] ?? "");
+    counter.add(plugin, ...names.slice(1).map((label) => labels[label] ?? ""));
   }
 
   #newCounter(name: string, labels: Readonly<Record<string, string>>): Counter {

@@ -42,7 +42,8 @@ export interface Findings {
 /** Findings of one scope, over those of the scopes around it. */
 export class FindingLayer implements Findings {
   readonly #around: Findings | undefined;
-  #found: Map<FindingKey<unknown>, unknown> | undefined;
+  /** A handful at the most: looking through them costs less than a map. */
+  #found: { readonly key: FindingKey<unknown>; value: unknown }[] | undefined;
   #scores: ScorePart[] | undefined;
 
   constructor(around?: Findings) {
@@ -50,8 +51,8 @@ export class FindingLayer implements Findings {
   }
 
   get<T>(key: FindingKey<T>): T | undefined {
-    if (this.#found?.has(key)) return this.#found.get(key) as T;
-    return this.#around?.get(key);
+    const own = this.#own(key);
+    return own === undefined ? this.#around?.get(key) : own.value as T;
   }
 
   get score(): number {
@@ -66,7 +67,14 @@ export class FindingLayer implements Findings {
   }
 
   leave<T>(key: FindingKey<T>, value: T): void {
-    (this.#found ??= new Map()).set(key, value);
+    const own = this.#own(key);
+    if (own === undefined) (this.#found ??= []).push({ key, value });
+    else own.value = value;
+  }
+
+  #own(key: FindingKey<unknown>): { value: unknown } | undefined {
+    if (this.#found !== undefined) { for (const each of this.#found) if (each.key === key) return each; }
+    return undefined;
   }
 
   addScore(part: ScorePart): void {

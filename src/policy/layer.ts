@@ -114,8 +114,10 @@ export class Layer {
 
   /** The fields to put before the message. */
   get headers(): string {
-    if (this.#headers === undefined) return "";
-    return this.#headers.toSorted((a, b) => a.order - b.order).map(({ field }) => field).join("");
+    const headers = this.#headers;
+    if (headers === undefined) return "";
+    if (headers.length === 1) return headers[0]!.field;
+    return headers.toSorted((a, b) => a.order - b.order).map(({ field }) => field).join("");
   }
 
   /** What became of the mail is known: what waited for that is done, and what waited for the opposite is dropped. */

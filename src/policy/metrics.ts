@@ -34,7 +34,7 @@ export class Counter implements Family {
   }
 
   addTo(by: number, values: LabelValues): void {
-    const key = values.length === 1 ? values[0]! : values.join("\0");
+    const key = keyOf(values);
     const known = this.#sums.get(key);
     if (known !== undefined) known.sum += by;
     else if (values.length !== this.labels.length) {
@@ -48,7 +48,7 @@ export class Counter implements Family {
 
   /** The sum of one combination; 0 where nothing was counted. */
   get(...values: LabelValues): number {
-    return this.#sums.get(values.join("\0"))?.sum ?? 0;
+    return this.#sums.get(keyOf(values))?.sum ?? 0;
   }
 
   lines(): string[] {
@@ -56,6 +56,12 @@ export class Counter implements Family {
       `${this.name}${labelText(this.labels, values)} ${sum}`
     );
   }
+}
+
+/** Mostly there are one or two. */
+function keyOf(values: LabelValues): string {
+  if (values.length === 1) return values[0]!;
+  return values.length === 2 ? `${values[0]}\0${values[1]}` : values.join("\0");
 }
 
 const OTHER = "other";

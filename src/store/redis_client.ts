@@ -106,10 +106,11 @@ export class RedisClient {
 
   /** One by one on a cluster, since their keys are in different places. */
   #sendAll(calls: readonly Call[]): void {
-    if (calls.length > 1 && !(this.#client instanceof Cluster)) return this.#sendTogether(calls);
+    const apart = this.#client instanceof Cluster;
+    if (calls.length > 1 && !apart) return this.#sendTogether(calls);
     for (const call of calls) {
       this.#send(
-        new ScriptCommand(scripts[call.name], call.keys, call.args),
+        new ScriptCommand(scripts[call.name], call.keys, call.args, apart),
         (answer) => call.answered(answer),
         (reason) => call.refused(reason),
       );
@@ -123,7 +124,7 @@ export class RedisClient {
       keys.push(...call.keys);
       args.push(call.name, String(call.keys.length), String(call.args.length), ...call.args);
     }
-    this.#send(new ScriptCommand(together, keys, args), (answer) => {
+    this.#send(new ScriptCommand(together, keys, args, false), (answer) => {
       const answers = answer as unknown[];
       for (const [i, call] of calls.entries()) {
         if (answers[2 * i] === 1) call.answered(answers[2 * i + 1]);
@@ -216,16 +217,20 @@ function inResp(name: string, args: readonly string[], isAscii = true): string {
   return isAscii && Buffer.byteLength(text) !== text.length ? inResp(name, args, false) : text;
 }
 
-/** A command whose answer is text, sent together with the others of its turn of the event loop. */
+/** A command whose answer is text. */
 class StoreCommand extends Command {
-  constructor(name: string, args: readonly string[]) {
+  readonly #gathered: boolean;
+
+  /** @param gathered it is sent together with the others of its turn of the event loop */
+  constructor(name: string, args: readonly string[], gathered = true) {
     super(name, args as string[], { replyEncoding: "utf8" });
+    this.#gathered = gathered;
     // ioredis describes each command to a diagnostics channel; Bun's always seems to have a listener.
     this.isTraced = true;
   }
 
   override toWritable(socket: object): string {
-    gather(socket as Socket);
+    if (this.#gathered) gather(socket as Socket);
     return inResp(this.name, this.args as string[]);
   }
 
@@ -273,8 +278,8 @@ class ScriptCommand extends StoreCommand {
   readonly #args: readonly string[];
   #socket: object | undefined;
 
-  constructor(script: Script, keys: readonly string[], args: readonly string[]) {
-    super("evalsha", [script.sha, String(keys.length), ...keys, ...args]);
+  constructor(script: Script, keys: readonly string[], args: readonly string[], gathered: boolean) {
+    super("evalsha", [script.sha, String(keys.length), ...keys, ...args], gathered);
     this.#script = script;
     this.#keys = keys;
     this.#args = args;
@@ -291,7 +296,7 @@ class ScriptCommand extends StoreCommand {
   override whole(): StoreCommand | undefined {
     if (this.name === "eval") return undefined;
     if (this.#socket !== undefined) this.#script.known.delete(this.#socket);
-    return new ScriptCommand(this.#script, this.#keys, this.#args);
+    return new ScriptCommand(this.#script, this.#keys, this.#args, true);
   }
 }
 
