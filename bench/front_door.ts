@@ -27,8 +27,8 @@ import type { Table } from "./support/table.ts";
 const cases = [20, 200];
 const size = 4000;
 const sessions = 4000;
-/** Sessions before the first round, besides those that bring the triplets past the greylist. */
-const warming = 4000;
+/** Sessions before the first round, besides those that bring the triplets past the greylist: JITs are at work that long. */
+const warming = 12_000;
 /** Sessions before each round: who stood idle while others were measured has thrown compiled code away. */
 const warmingAgain = 1000;
 const triplets = envelopes();

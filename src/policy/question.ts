@@ -75,6 +75,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
   ask(): void | Promise<void> {
     const parts = this.#ask();
     if (parts instanceof Promise) return parts;
+    if (this.#waiting !== undefined) this.#end(this.#waiting);
     this.#taken(parts);
   }
 
@@ -148,8 +149,14 @@ export class Question extends PluginIo implements ConnectIo, Open {
     stop(wait, new Error("the client has left"));
   }
 
-  #settle(wait: Wait, parts: Parts): void {
+  /** It is answered. Whoever still listens to a silence holds up the clock no longer. */
+  #end(wait: Wait): void {
     wait.over = true;
+    if (wait.listening.length > 0) this.#hearing.listened(this.engine.clock());
+  }
+
+  #settle(wait: Wait, parts: Parts): void {
+    this.#end(wait);
     wait.cancel?.();
     this.#hearing.dossier.open.delete(this);
     this.#taken(parts);
@@ -242,8 +249,9 @@ export class Question extends PluginIo implements ConnectIo, Open {
     }
     const { ears } = this.#hearing.dossier;
     if (ears.spoke) return Promise.resolve(false);
-    // Nobody waits for a shadowed rule, so there is nothing to hear.
-    if (this.#hearing.mode === "shadow" || ears.greeted) return Promise.resolve(true);
+    // Nobody waits for a shadowed rule, nor for one that is over, so there is nothing to hear.
+    const over = this.#waiting?.over ?? false;
+    if (this.#hearing.mode === "shadow" || ears.greeted || over) return Promise.resolve(true);
     if (teaser !== undefined) ears.tease(teaser);
     return this.#listen(ms);
   }
@@ -260,7 +268,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
         stopTimer();
         stopListening();
         wait.listening = wait.listening.filter((each) => each !== broken);
-        if (wait.listening.length === 0) this.#hearing.listened(engine.clock());
+        if (wait.listening.length === 0 && !wait.over) this.#hearing.listened(engine.clock());
       };
       const heard = (silent: boolean) => {
         end();

@@ -125,10 +125,10 @@ export class RedisClient {
       args.push(call.name, String(call.keys.length), String(call.args.length), ...call.args);
     }
     this.#send(new ScriptCommand(together, keys, args, false), (answer) => {
-      const answers = answer as unknown[];
+      const answers: readonly unknown[] = Array.isArray(answer) ? answer : [];
       for (const [i, call] of calls.entries()) {
         if (answers[2 * i] === 1) call.answered(answers[2 * i + 1]);
-        else call.refused(String(answers[2 * i + 1]));
+        else call.refused(String(answers[2 * i + 1] ?? "it gave no answer"));
       }
     }, (reason) => {
       for (const call of calls) call.refused(reason);

@@ -37,7 +37,11 @@ export class ScriptCall<T> implements Call {
   }
 
   answered(answer: unknown): void {
-    this.#resolve(this.#read(answer));
+    try {
+      this.#resolve(this.#read(answer));
+    } catch {
+      this.refused(`it answered ${JSON.stringify(answer)}, which is no answer to that`);
+    }
   }
 
   refused(reason: string): void {

@@ -62,6 +62,60 @@ test("the waiting is nobody's time: the deadline counts before and after it, for
   expect(await verdict).toMatch(/^451/);
 });
 
+test("who does not wait for the silence that it asked for holds up nobody's clock", async () => {
+  const careless = definePlugin("careless", () => ({
+    onError: "pass",
+    connect: (_session, io) => void io.silence(6000),
+  }))();
+  const hangs = definePlugin(
+    "hangs",
+    () => ({ onError: "pass", connect: () => new Promise<void>(() => {}) }),
+  )();
+  for (const rules of [[careless, hangs], [parallel(careless, hangs)]]) {
+    const chain = new SessionChain(rules);
+    const verdict = chain.verdict("connect");
+    await chain.pass(5000);
+    expect(chain.told("plugin failed", "plugin")).toEqual(["hangs"]);
+    expect(await verdict).toBe("pass");
+  }
+});
+
+test("two that listen at the same time have one pause between them", async () => {
+  const listens = (name: string, ms: number) =>
+    definePlugin(
+      name,
+      () => ({ onError: "pass", connect: async (_session, io) => void await io.silence(ms) }),
+    )();
+  const hangs = definePlugin(
+    "hangs",
+    () => ({ onError: "pass", connect: () => new Promise<void>(() => {}) }),
+  )();
+  const chain = new SessionChain([parallel(listens("one", 3000), listens("two", 4000)), hangs]);
+  const verdict = chain.verdict("connect");
+  for (const ms of [3000, 1000, 4999]) await chain.pass(ms);
+  expect(chain.told("plugin failed", "plugin")).toEqual([]);
+  await chain.pass(1);
+  expect(chain.told("plugin failed", "plugin")).toEqual(["hangs"]);
+  expect(await verdict).toBe("pass");
+});
+
+test("who listens after its time sends nothing and waits for nothing", async () => {
+  const heard: boolean[] = [];
+  const late = definePlugin("late", () => ({
+    onError: "pass",
+    connect: async (_session, io) => {
+      await new Promise((resolve) => io.signal.addEventListener("abort", resolve));
+      heard.push(await io.silence(6000, "mx.example wait"));
+    },
+  }))();
+  const chain = new SessionChain([late]);
+  const verdict = chain.verdict("connect");
+  await chain.pass(5000);
+  expect(await verdict).toBe("pass");
+  await chain.pass(0);
+  expect([heard, chain.teasers]).toEqual([[true], []]);
+});
+
 for (
   const [name, ms, teaser, why] of [
     ["too long a wait", 60_001, undefined, "60001 ms was given; allowed is 0 to 60000"],
