@@ -82,7 +82,13 @@ export class Chain {
   ): Judgement | undefined | Promise<Judgement | undefined> {
     const hearing = new Hearing(this.engine, dossier, stage, facts);
     const walked = this.#walk(this.#programs.get(stage)!, 0, hearing);
-    return walked === undefined ? this.#ruled(hearing) : walked.then(() => this.#ruled(hearing));
+    return walked === undefined ? this.#ruled(hearing) : this.#ruledAfter(walked, hearing);
+  }
+
+  // What waits is put in methods of its own: variables that a closure sees cost something even where it is never made.
+
+  #ruledAfter(walked: Promise<void>, hearing: Hearing): Promise<Judgement | undefined> {
+    return walked.then(() => this.#ruled(hearing));
   }
 
   #ruled(hearing: Hearing): Judgement | undefined {
@@ -104,8 +110,12 @@ export class Chain {
     for (let i = from; i < nodes.length; i++) {
       if (hearing.settled || hearing.dossier.left) return;
       const walked = this.#step(nodes[i]!, hearing);
-      if (walked !== undefined) return walked.then(() => this.#walk(nodes, i + 1, hearing));
+      if (walked !== undefined) return this.#walkAfter(walked, nodes, i + 1, hearing);
     }
+  }
+
+  #walkAfter(walked: Promise<void>, nodes: readonly Node[], from: number, hearing: Hearing): Walk {
+    return walked.then(() => this.#walk(nodes, from, hearing));
   }
 
   #step(node: Node, hearing: Hearing): Walk {
@@ -173,9 +183,12 @@ export class Chain {
     const before = hearing.ruling;
     hearing.ruling = undefined;
     const walked = this.#walk(nodes, 0, hearing);
-    return walked === undefined
-      ? this.#keep(group, hearing, before)
-      : walked.then(() => this.#keep(group, hearing, before));
+    if (walked === undefined) this.#keep(group, hearing, before);
+    else return this.#keepAfter(walked, group, hearing, before);
+  }
+
+  #keepAfter(walked: Promise<void>, group: Group, hearing: Hearing, before: Ruling | undefined): Walk {
+    return walked.then(() => this.#keep(group, hearing, before));
   }
 
   /** @param before what was said before the group was asked */
