@@ -4,6 +4,10 @@
  * @module
  */
 import { z } from "zod";
+import { allowedWords } from "./schema/words.ts";
+
+// Where neither a schema nor whoever uses zod besides has words of their own.
+z.config({ localeError: allowedWords });
 
 export { z };
 

@@ -1,15 +1,7 @@
 /**
  * Both lists as they are now, from the policy and from files that may change, and which of them has the nearest entry.
  */
-import {
-  type Address,
-  ListError,
-  type Live,
-  type Path,
-  type ReverseFinding,
-  type Setup,
-  utf8Text,
-} from "sallyport";
+import { type Address, type Live, type Path, type ReverseFinding, type Setup, utf8Text } from "sallyport";
 import { readLines } from "./lines.ts";
 import { clientOctets, plainMailbox, plainName } from "./subjects.ts";
 import { type Entry, type Kind, KINDS, type Match, type Table } from "./tables.ts";
@@ -44,22 +36,16 @@ export class Lists {
     this.#inline = this.#all = { allow: tables("allow"), deny: tables("deny") };
   }
 
-  /**
-   * Reads the files, now and whenever they change.
-   * @throws ListError with the mistakes of all of them
-   */
+  /** Reads the files, now and whenever they change. */
   async read(files: readonly AccessFile[], setup: Setup): Promise<void> {
-    const read = await Promise.allSettled(files.map(async ({ path, list, of }) => {
+    const read = await Promise.all(files.map(async ({ path, list, of }) => {
       const table = await setup.file(path, (bytes, path) => readLines(bytes, path, of, list === "deny"));
       return { list, of, table };
     }));
-    const mistakes = read.flatMap((each) => (each.status === "rejected" ? mistakesOf(each.reason) : []));
-    if (mistakes.length > 0) throw new ListError(mistakes);
-    const taken = read.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
     const tables = (list: List) =>
       eachKind((kind) => [
         ...this.#inline[list][kind],
-        ...taken.filter((file) => file.list === list && file.of === kind).map(({ table }) => table),
+        ...read.filter((file) => file.list === list && file.of === kind).map(({ table }) => table),
       ]);
     this.#all = { allow: tables("allow"), deny: tables("deny") };
   }
@@ -103,10 +89,6 @@ export class Lists {
 /** Something for each kind. */
 export function eachKind<T>(make: (kind: Kind) => T): Record<Kind, T> {
   return Object.fromEntries(KINDS.map((kind) => [kind, make(kind)])) as Record<Kind, T>;
-}
-
-function mistakesOf(cause: unknown): readonly string[] {
-  return cause instanceof ListError ? cause.mistakes : [String(cause)];
 }
 
 function best(tables: readonly Live<Table>[], subjects: readonly string[]): Match | undefined {

@@ -114,6 +114,8 @@ function addEntry(zones: Map<string, Building>, entry: Entry, defaults: SiteDefa
   if (weight < 0 && (of === "helo" || of === "sender")) {
     return `weight ${weight} was given for ${of}, which anybody can claim to be; allowed is 0 and more`;
   }
+  // What was meant to stand there may be a variable that is not set: it would be all answers that count.
+  if (entry.filter === "") return 'nothing was given as the filter; allowed is one, or no "=" before it';
   const read = filter === "" ? undefined : readFilter(filter);
   if (typeof read === "string") return read;
   const key = `${of} ${zone}`;

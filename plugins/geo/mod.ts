@@ -7,7 +7,6 @@ import {
   found,
   GEO,
   type GeoFinding,
-  ListError,
   type Live,
   note,
   type OnError,
@@ -15,7 +14,6 @@ import {
   readNetwork,
   reject,
   score,
-  type Setup,
 } from "sallyport";
 import { options, z } from "sallyport/schema";
 import { Database } from "./database.ts";
@@ -94,7 +92,10 @@ export const geo: PluginFactory<GeoOptions> = definePlugin(
     return {
       onError,
       judges: "client",
-      setup: async (setup) => void (live = await read(databases, setup)),
+      async setup(setup) {
+        const read = (bytes: Uint8Array, path: string) => new Database(bytes, path);
+        live = await Promise.all(databases.map((path) => setup.file(path, read)));
+      },
       connect({ client }, io) {
         const where = whereIs(client.host, live);
         const what = told(where);
@@ -109,19 +110,6 @@ export const geo: PluginFactory<GeoOptions> = definePlugin(
     };
   },
 );
-
-/** @throws ListError with the mistakes of all files */
-async function read(paths: readonly string[], setup: Setup): Promise<readonly Live<Database>[]> {
-  const read = await Promise.allSettled(
-    paths.map((path) => setup.file(path, (bytes) => new Database(bytes, path))),
-  );
-  const mistakes = read.flatMap((each) => {
-    if (each.status === "fulfilled") return [];
-    return each.reason instanceof ListError ? each.reason.mistakes : [String(each.reason)];
-  });
-  if (mistakes.length > 0) throw new ListError(mistakes);
-  return read.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
-}
 
 function whereIs(host: string, databases: readonly Live<Database>[]): GeoFinding {
   let [country, as, organization]: [string?, number?, string?] = [];

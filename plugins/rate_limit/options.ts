@@ -105,7 +105,7 @@ const prefixes = (bits: number) => {
 
 const scope = {
   per,
-  prefixes: z.strictObject({ ipv4: prefixes(32).optional(), ipv6: prefixes(128).optional() }).optional(),
+  prefixes: options({ ipv4: prefixes(32).optional(), ipv6: prefixes(128).optional() }).optional(),
   when: called<(session: Known) => boolean>(),
   allowed: oneOf(["exempt", "counted"]).optional(),
 };

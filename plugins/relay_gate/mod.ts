@@ -24,7 +24,7 @@ export const relayGate: PluginFactory<RelayGateOptions> = definePlugin("relay-ga
   const { authenticated, requireAuthentication } = terms;
   const listed = new Domains();
   terms.domains.forEach((text) => listed.add(text));
-  const files: Live<Domains>[] = [];
+  let files: readonly Live<Domains>[] = [];
   const networks = new NetworkSet(terms.networks);
 
   const isTrusted = ({ user, client }: MailFacts) =>
@@ -43,7 +43,7 @@ export const relayGate: PluginFactory<RelayGateOptions> = definePlugin("relay-ga
     onError: "defer",
     async setup(setup) {
       const read = (bytes: Uint8Array, path: string) => readDomains(bytes, path, requireAuthentication);
-      for (const path of terms.files) files.push(await setup.file(path, read));
+      files = await Promise.all(terms.files.map((path) => setup.file(path, read)));
     },
     ...(requireAuthentication && {
       mail: (session: MailFacts) => (isTrusted(session) ? undefined : AUTHENTICATE),

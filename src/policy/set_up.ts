@@ -41,19 +41,32 @@ export async function setUp(
   const stops: (() => void)[] = [];
   const mistakes = await Promise.all(plugins.map(async (plugin): Promise<string[]> => {
     if (plugin.setup === undefined) return [];
+    const reads: Promise<unknown>[] = [];
     const setup: Setup = {
       io: ioOf(engine, plugin, shadowed.has(plugin)),
-      file: (path, read) => live(path, read, { engine, plugin, files, running }),
+      file(path, read) {
+        const file = live(path, read, { engine, plugin, files, running });
+        reads.push(file);
+        return file;
+      },
       every: (ms, work) => void (running && stops.push(job(ms, work, engine, plugin))),
     };
     try {
       await plugin.setup(setup);
       return [];
     } catch (cause) {
-      return linesOf(cause).map((line) => `${plugin.name}: ${line}`);
+      return (await allLines(reads, cause)).map((line) => `${plugin.name}: ${line}`);
     }
   }));
   return { mistakes: mistakes.flat(), stop: () => stops.forEach((stop) => stop()) };
+}
+
+/** What is wrong with all files that were asked for: a plugin that asks for them together hears of the first one only. */
+async function allLines(reads: readonly Promise<unknown>[], cause: unknown): Promise<readonly string[]> {
+  const causes = (await Promise.allSettled(reads)).flatMap((read) =>
+    read.status === "rejected" ? [read.reason as unknown] : []
+  );
+  return [...new Set([...causes, cause].flatMap(linesOf))];
 }
 
 function linesOf(cause: unknown): readonly string[] {

@@ -86,6 +86,11 @@ describe("a mistake is told with its place, what was given and what is allowed:"
       "zen.example=10.0.0.2",
       '"zen.example=10.0.0.2": 10 was given as the first octet; allowed is 127, since no other answer is a listing',
     ],
+    ["zen.example=", '"zen.example=": nothing was given as the filter; allowed is one, or no "=" before it'],
+    [
+      "zen.example=*3",
+      '"zen.example=*3": nothing was given as the filter; allowed is one, or no "=" before it',
+    ],
     ["zen.example*two", '"zen.example*two": weight "two" was given; allowed is a number, as in 3 or -2'],
     ["zen.example*", '"zen.example*": weight "" was given; allowed is a number, as in 3 or -2'],
     ["zen.example*2*3", '"zen.example*2*3": weight "2*3" was given; allowed is a number, as in 3 or -2'],
@@ -111,6 +116,12 @@ describe("a mistake is told with its place, what was given and what is allowed:"
   test("in an object", () => {
     expect(mistakesOf([{ zone: "a.example" }, { zone: "zen.example", filter: "127.0.0.[2..300]" }])).toEqual([
       'options.sites[1]: "zen.example=127.0.0.[2..300]": 300 was given; allowed is 0 to 255',
+    ]);
+  });
+
+  test("in an object, an empty filter", () => {
+    expect(mistakesOf([{ zone: "zen.example", filter: "" }])).toEqual([
+      'options.sites[0]: "zen.example=": nothing was given as the filter; allowed is one, or no "=" before it',
     ]);
   });
 

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { relayGate, type RelayGateOptions } from "../../plugins/relay_gate/mod.ts";
 import { type Plugin, reject, type Setup } from "../../src/mod.ts";
-import { ask, factsAt, path } from "../../src/testing.ts";
+import { ask, factsAt, path, prepare } from "../../src/testing.ts";
 
 const DENIED = reject("5.7.1", "Relaying denied");
 const AUTHENTICATE = reject("5.7.0", "Authentication required", 530);
@@ -200,6 +200,18 @@ describe("files", () => {
       "ours: no domain was given; at least one is needed",
     );
     expect(await rcpt(gate, "b@one.example")).toBeUndefined();
+  });
+
+  test("are all named where they are broken, and their lines with them", async () => {
+    const gate = relayGate({ files: ["ours", "gone", "theirs", "good"] });
+    const { mistakes } = await prepare(gate, {
+      files: { ours: "a b\n", theirs: "one.example\nx..y\n", good: "two.example" },
+    });
+    expect(mistakes.map((line) => line.replace(/ was given;.*/, ""))).toEqual([
+      'relay-gate: ours:1: "a b"',
+      expect.stringMatching(/^relay-gate: Cannot read gone: /),
+      'relay-gate: theirs:2: "x..y"',
+    ]);
   });
 
   test("may be empty where users authenticate", async () => {

@@ -112,6 +112,27 @@ describe("a file", () => {
     expect(mistakes).toEqual(["lists: Cannot read /b: ENOENT: no such file"]);
   });
 
+  test("is named with all others of the plugin that cannot be used, where it asks for them together", async () => {
+    const together = definePlugin("together", () => ({
+      onError: "pass",
+      async setup({ file }) {
+        const read = (bytes: Uint8Array, path: string) => {
+          if (bytes.length > 0) throw new ListError([`${path}:1: no`, `${path}:2: no`]);
+        };
+        await Promise.all(["/a", "/good", "/b", "/c"].map((path) => file(path, read)));
+      },
+    }))();
+    const files = new FakeFiles({ "/a": "x", "/good": "", "/c": "y" });
+    const { mistakes } = await setUp([together], engine().engine, files, false);
+    expect(mistakes).toEqual([
+      "together: /a:1: no",
+      "together: /a:2: no",
+      "together: Cannot read /b: ENOENT: no such file",
+      "together: /c:1: no",
+      "together: /c:2: no",
+    ]);
+  });
+
   test("is not watched under check", async () => {
     const files = new FakeFiles({ "/a": "1" });
     await setUp([lists(["/a"], [])], engine().engine, files, false);
