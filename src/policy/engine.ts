@@ -4,7 +4,7 @@
 import type { Action } from "./action.ts";
 import { Circuit } from "./circuit.ts";
 import { type Dns, DnsError, type Io, type LogFields, type Store, StoreError } from "./effects.ts";
-import { type FailureKind, Unavailable } from "./failure.ts";
+import { causeText, type FailureKind, Unavailable } from "./failure.ts";
 import { type Counter, type Distribution, type Histogram, Metrics } from "./metrics.ts";
 import type { Plugin } from "./plugin.ts";
 import { shadowed } from "./shadow_store.ts";
@@ -185,8 +185,7 @@ export class Engine {
   ): void {
     const { kind, cause } = failure;
     this.#failures.add(plugin.name, stage, kind);
-    const text = cause instanceof Error ? cause.message : String(cause);
-    this.log("warn", "plugin failed", { id, plugin: plugin.name, stage, kind, cause: text });
+    this.log("warn", "plugin failed", { id, plugin: plugin.name, stage, kind, cause: causeText(cause) });
     if (counts) this.#tripped(plugin.name, trial);
     else if (trial) this.record(plugin.name).circuit.dropped();
   }

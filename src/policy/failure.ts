@@ -1,7 +1,7 @@
 /**
  * What a plugin's failure means: three kinds, and for each what it does to the mail at hand.
  */
-import { defer, type Refusal, reject } from "./verdict.ts";
+import { defer, isVerdict, type Refusal, reject } from "./verdict.ts";
 
 /** What a plugin's failure does: nothing, 4yz, 5yz. */
 export type ErrorPolicy = "pass" | "defer" | "reject";
@@ -33,6 +33,39 @@ export class Unavailable extends Error {
 /** The kind of what a handler threw. */
 export function failureKind(cause: unknown): FailureKind {
   return (cause as { temporary?: unknown } | undefined)?.temporary === true ? "temporary" : "crash";
+}
+
+/** What was thrown, in words for the log. */
+export function causeText(cause: unknown): string {
+  if (cause instanceof Error) return cause.message;
+  const verdict = readable(() => isVerdict(cause)) === true;
+  return `${shown(cause)} was thrown; ${verdict ? "a verdict is to be returned" : "allowed is an Error"}`;
+}
+
+/** What a handler returned that is no opinion, in words for the log. */
+export function opinionMistake(given: unknown): string {
+  return `the handler returned ${
+    shown(given)
+  }; allowed are verdicts, actions, a list of them, or nothing (undefined)`;
+}
+
+const LONGEST_SHOWN = 200;
+
+function shown(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "function") return `a function (${value.name || "without a name"})`;
+  const text = readable(() => JSON.stringify(value)) ?? readable(() => String(value)) ??
+    `what is ${typeof value}`;
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+}
+
+/** What a plugin made may throw when it is looked at. */
+function readable<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
 }
 
 /** What a failure costs. */

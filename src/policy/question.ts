@@ -6,7 +6,7 @@ import { type Action, readOpinion } from "./action.ts";
 import type { ConnectIo, Dns } from "./effects.ts";
 import type { Open } from "./dossier.ts";
 import type { Engine, Mode, PluginRecord } from "./engine.ts";
-import { costOf, type FailureKind, failureKind } from "./failure.ts";
+import { costOf, type FailureKind, failureKind, opinionMistake } from "./failure.ts";
 import type { Hearing } from "./hearing.ts";
 import { PluginIo } from "./plugin_io.ts";
 import type { Plugin } from "./plugin.ts";
@@ -173,7 +173,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
         return this.#failed("crash", cause);
       }
       if (parts === undefined) {
-        return this.#failed("crash", new TypeError("the handler returned what is no verdict"));
+        return this.#failed("crash", new TypeError(opinionMistake(opinion)));
       }
       const astray = routeFault(parts, this.#hearing.stage, this.#hearing.engine.pools);
       if (astray !== undefined) return this.#failed("crash", new TypeError(astray));

@@ -51,22 +51,29 @@ export async function setUp(
       },
       every: (ms, work) => void (running && stops.push(job(ms, work, engine, plugin))),
     };
+    const causes: unknown[] = [];
     try {
       await plugin.setup(setup);
-      return [];
     } catch (cause) {
-      return (await allLines(reads, cause)).map((line) => `${plugin.name}: ${line}`);
+      causes.push(cause);
     }
+    return (await allLines(reads, causes)).map((line) => `${plugin.name}: ${line}`);
   }));
   return { mistakes: mistakes.flat(), stop: () => stops.forEach((stop) => stop()) };
 }
 
-/** What is wrong with all files that were asked for: a plugin that asks for them together hears of the first one only. */
-async function allLines(reads: readonly Promise<unknown>[], cause: unknown): Promise<readonly string[]> {
-  const causes = (await Promise.allSettled(reads)).flatMap((read) =>
+/**
+ * What is wrong with all files that were asked for, and else: a plugin that asks for them together hears of the first alone, and
+ * one that does not wait for a file of none.
+ */
+async function allLines(
+  reads: readonly Promise<unknown>[],
+  causes: readonly unknown[],
+): Promise<readonly string[]> {
+  const ofReads = (await Promise.allSettled(reads)).flatMap((read) =>
     read.status === "rejected" ? [read.reason as unknown] : []
   );
-  return [...new Set([...causes, cause].flatMap(linesOf))];
+  return [...new Set([...ofReads, ...causes].flatMap(linesOf))];
 }
 
 function linesOf(cause: unknown): readonly string[] {

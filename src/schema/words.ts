@@ -24,6 +24,15 @@ const TYPES: Readonly<Record<string, string>> = {
   undefined: "nothing",
 };
 
+const FORMS: Readonly<Record<string, string>> = {
+  url: "a URL",
+  email: "a mail address",
+  ipv4: "an IPv4 address",
+  ipv6: "an IPv6 address",
+  cidrv4: "an IPv4 network, as in 192.0.2.0/24",
+  cidrv6: "an IPv6 network, as in 2001:db8::/32",
+};
+
 /** The message of an issue: "allowed is a list". */
 export function allowedWords(issue: Issue): string {
   switch (issue.code) {
@@ -39,7 +48,7 @@ export function allowedWords(issue: Issue): string {
       return `allowed are multiples of ${issue.divisor}`;
     case "invalid_format":
       return issue.pattern === undefined || issue.format !== "regex"
-        ? `allowed is text of the form ${issue.format}`
+        ? `allowed is ${FORMS[issue.format] ?? `text of the form ${issue.format}`}`
         : `allowed is text that matches ${issue.pattern}`;
     case "unrecognized_keys":
       return `there is no option ${issue.keys.join(", ")}`;

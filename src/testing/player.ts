@@ -179,8 +179,17 @@ export class Player {
     const own = this.#directions.get(words);
     if (from !== undefined) scene.call(from);
     else if (own !== undefined) await own(scene);
-    else if (!this.#turn(words)) this.#fail(`nothing is known of (${words})`);
+    else if (!this.#turn(words)) {
+      this.#fail(`nothing is known of (${words}); allowed are ${this.#known().join(", ")}`);
+    }
     await scene.rest();
+  }
+
+  /** All directions that there are, in brackets. */
+  #known(): string[] {
+    const own = [...this.#directions.keys()];
+    return ["5 minutes pass", ...own, "a client connects from ADDRESS", "on the first client"]
+      .map((words) => `(${words})`);
   }
 
   /** `(on …)`: who is spoken of from now on. */

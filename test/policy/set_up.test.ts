@@ -133,6 +133,19 @@ describe("a file", () => {
     ]);
   });
 
+  test("is read before any session, and a mistake where it cannot be, also of a plugin that does not wait for it", async () => {
+    let lines: Live<number> | undefined;
+    const careless = definePlugin("careless", () => ({
+      onError: "pass",
+      setup({ file }) {
+        void file("/a", (bytes) => bytes.length).then((live) => (lines = live));
+        void file("/b", (bytes) => bytes.length);
+      },
+    }))();
+    const { mistakes } = await setUp([careless], engine().engine, new FakeFiles({ "/a": "abc" }), false);
+    expect([mistakes, lines?.value]).toEqual([["careless: Cannot read /b: ENOENT: no such file"], 3]);
+  });
+
   test("is not watched under check", async () => {
     const files = new FakeFiles({ "/a": "1" });
     await setUp([lists(["/a"], [])], engine().engine, files, false);

@@ -44,14 +44,26 @@ describe("a verdict is told as it is:", () => {
   }
 });
 
+const ALLOWED = "; allowed are verdicts, actions, a list of them, or nothing (undefined)";
+
 describe("a failure costs what onError says, and is told:", () => {
   const faults: readonly (readonly [name: string, handler: () => unknown, cause: string])[] = [
     ["a throw", () => {
       throw new Error("broken");
     }, "broken"],
     ["a rejection", () => Promise.reject(new Error("broken")), "broken"],
-    ["nonsense", () => "550 no", "the handler returned what is no verdict"],
-    ["nonsense later", () => Promise.resolve({ kind: "reject" }), "the handler returned what is no verdict"],
+    ["nonsense", () => "550 no", `the handler returned "550 no"${ALLOWED}`],
+    [
+      "nonsense later",
+      () => Promise.resolve({ kind: "reject" }),
+      `the handler returned {"kind":"reject"}${ALLOWED}`,
+    ],
+    ["a verdict's maker", () => reject, `the handler returned a function (reject)${ALLOWED}`],
+    [
+      "nonsense among others",
+      () => [accept(), false],
+      `the handler returned [{"kind":"accept"},false]${ALLOWED}`,
+    ],
     ["no answer", () => new Promise(() => {}), "no verdict within 5000 ms"],
     ["no answer, and a rejection at the deadline", obedient as () => unknown, "no verdict within 5000 ms"],
   ];
