@@ -90,6 +90,7 @@ export async function explain(path: string, options: ExplainOptions): Promise<vo
     for (const { client, replies } of session.steps(commandsOf(options, message))) {
       if (client !== undefined) write(`C: ${utf8Text(client)}`);
       const lines = await replies();
+      await chain.shadowsHeard();
       for (const line of askedLines(asked.splice(0), held, away)) write(line);
       for (const pool of routed.splice(0)) write(`   to pool ${pool}`);
       for (const ms of waits.splice(0)) write(`   … the client waits ${ms / 1000} s`);

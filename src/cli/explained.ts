@@ -3,6 +3,7 @@
  */
 import type { Action } from "../policy/action.ts";
 import type { Asked } from "../policy/engine.ts";
+import { causeText } from "../policy/failure.ts";
 import type { Parts } from "../policy/question.ts";
 import type { RouteTarget } from "../policy/route.ts";
 import type { Stage } from "../policy/stages.ts";
@@ -24,7 +25,9 @@ export function askedLines(
     const verdicts = parts.filter(isVerdict);
     const waits = held(plugin, stage) && verdicts.some(({ kind }) => severity({ kind } as Verdict) > 1);
     const said = verdicts.map((verdict) => verdictText(verdict, stage));
-    const failed = failure === undefined ? [] : [`failed (${failure.kind}: ${causeText(failure.cause)})`];
+    const failed = failure === undefined
+      ? []
+      : [`failed (${failure.kind}: ${visible(causeText(failure.cause))})`];
     const words = ([...failed, ...said].join(", ") || unobjected(away.has(plugin) && parts.length === 0)) +
       (waits ? " (held until RCPT)" : "");
     const shown = `${plugin} at ${stage}${mode === "shadow" ? " (shadow)" : ""}`;
@@ -91,10 +94,6 @@ function targetText(target: RouteTarget): string {
 /** Plugins leave findings for themselves too, and those may be long. */
 function shortened(text: string | undefined): string {
   return text === undefined || text.length <= 200 ? `${text}` : `${text.slice(0, 200)}...`;
-}
-
-function causeText(cause: unknown): string {
-  return visible(cause instanceof Error ? cause.message : String(cause));
 }
 
 /** Goes on at once. */

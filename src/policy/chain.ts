@@ -40,6 +40,8 @@ export class Chain {
   readonly #observers: readonly { readonly plugin: Plugin; readonly mode: Mode }[];
   /** Effects that are being carried out. */
   readonly #effects = new Set<Promise<void>>();
+  /** Shadowed rules that wait for something. */
+  readonly #shadowing = new Set<Promise<void>>();
 
   constructor(rules: readonly Rule[], options: EngineOptions = {}) {
     this.rules = rules;
@@ -227,7 +229,14 @@ export class Chain {
     if (asked === undefined) return;
     const last: Promise<void> = own.last = asked.finally(() => {
       if (own.last === last) own.last = undefined;
+      this.#shadowing.delete(last);
     });
+    this.#shadowing.add(last);
+  }
+
+  /** Until no shadowed rule is being asked: for who tells what each has said at which command. */
+  async shadowsHeard(): Promise<void> {
+    while (this.#shadowing.size > 0) await Promise.allSettled(this.#shadowing);
   }
 
   #compare({ ruling, stage, dossier }: Hearing, did: string): void {

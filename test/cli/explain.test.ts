@@ -60,6 +60,35 @@ test("a refusal that is held: who said it, when the client hears it, and that no
   expect(stdout).toEndWith("Nothing would have been delivered.\n");
 });
 
+test("a shadowed rule that takes its time is shown at the command that it was asked about", async () => {
+  const slow = `s.shadow(definePlugin("slow", () => ({
+    onError: "pass",
+    rcpt: ({ forwardPath }, io) => new Promise((resolve) =>
+      io.after(300, () => resolve(note("of", forwardPath.localPart)))),
+  }))())`;
+  const refused = `definePlugin("refused", () => ({
+    onError: "pass",
+    rcpt: () => reject("5.7.1", "No"),
+  }))()`;
+  const { stdout } = await explain(`${slow}, ${refused}`, [...SESSION, "--offline", "--to", "e@d.example"]);
+  const at = (mailbox: string) => stdout.split(`C: RCPT TO:<${mailbox}@d.example>`)[1]!.split("C: ")[0];
+  expect([at("c"), at("e")]).toEqual([
+    expect.stringContaining("      of: c\n"),
+    expect.stringContaining("      of: e\n"),
+  ]);
+});
+
+test("what was thrown is told, a verdict too", async () => {
+  const thrower = `definePlugin("thrower", () => ({
+    onError: "pass",
+    mail() {
+      throw reject("5.7.1", "No");
+    },
+  }))()`;
+  const { stdout } = await explain(thrower, [...SESSION, "--offline"]);
+  expect(stdout).toContain("was thrown; a verdict is to be returned)");
+});
+
 test("the pool of each recipient, and who has chosen it", async () => {
   const pools =
     `pools: { a: ["10.0.0.1:25"], b: ["10.0.0.2:25"] }, routes: [{ domain: "d.example", pool: "a" }],`;
