@@ -4,6 +4,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { readBackendFiles } from "./backend_files.ts";
+import { importAdvice } from "./import_advice.ts";
 import { importFault } from "./import_fault.ts";
 import type { TlsServerOptions } from "../net/wire.ts";
 import { type Policy, SettingsError } from "../policy/policy.ts";
@@ -55,7 +56,7 @@ async function importPolicy(path: string): Promise<Policy> {
   } catch (cause) {
     if (cause instanceof SettingsError) throw await withFiles(cause);
     const fault = importFault(cause, file);
-    throw new SettingsError([`Cannot load the policy ${path}: ${fault}${advice(fault)}`]);
+    throw new SettingsError([`Cannot load the policy ${path}: ${fault}${importAdvice(fault, cause, file)}`]);
   }
   const policy = module.default as Policy | undefined;
   if (policy?.settings === undefined) {
@@ -71,11 +72,4 @@ async function withFiles({ mistakes, files }: SettingsError): Promise<SettingsEr
   return new SettingsError(
     files === undefined ? mistakes : [...mistakes, ...(await readTls(files)).mistakes],
   );
-}
-
-/** A policy is copied to where the package cannot be found: the commonest first step that goes wrong. */
-function advice(fault: string): string {
-  return /Cannot find package 'sallyport'/.test(fault)
-    ? "; put it beside the others in policies/, or do npm install sallyport in its folder"
-    : "";
 }

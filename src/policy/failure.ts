@@ -1,6 +1,7 @@
 /**
  * What a plugin's failure means: three kinds, and for each what it does to the mail at hand.
  */
+import { shown } from "./options.ts";
 import { defer, isVerdict, type Refusal, reject } from "./verdict.ts";
 
 /** What a plugin's failure does: nothing, 4yz, 5yz. */
@@ -39,24 +40,19 @@ export function failureKind(cause: unknown): FailureKind {
 export function causeText(cause: unknown): string {
   if (cause instanceof Error) return cause.message;
   const verdict = readable(() => isVerdict(cause)) === true;
-  return `${shown(cause)} was thrown; ${verdict ? "a verdict is to be returned" : "allowed is an Error"}`;
+  return `${inWords(cause)} was thrown; ${verdict ? "a verdict is to be returned" : "allowed is an Error"}`;
 }
 
 /** What a handler returned that is no opinion, in words for the log. */
 export function opinionMistake(given: unknown): string {
   return `the handler returned ${
-    shown(given)
+    inWords(given)
   }; allowed are verdicts, actions, a list of them, or nothing (undefined)`;
 }
 
-const LONGEST_SHOWN = 200;
-
-function shown(value: unknown): string {
-  if (value === undefined) return "nothing";
+function inWords(value: unknown): string {
   if (typeof value === "function") return `a function (${value.name || "without a name"})`;
-  const text = readable(() => JSON.stringify(value)) ?? readable(() => String(value)) ??
-    `what is ${typeof value}`;
-  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+  return readable(() => shown(value)) ?? `what is ${typeof value}`;
 }
 
 /** What a plugin made may throw when it is looked at. */

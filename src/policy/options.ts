@@ -43,7 +43,8 @@ function mistake({ message, path = [] }: Issue, given: unknown): string {
   return `options${place}: ${shown(value)} was given; ${message}`;
 }
 
-function shown(value: unknown): string {
+/** What was given, as it would be written, and not too long. */
+export function shown(value: unknown): string {
   if (value === undefined) return "nothing";
   if (typeof value === "function") return "a function";
   const text = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value);

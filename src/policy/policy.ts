@@ -156,7 +156,17 @@ function unknownNames(options: PolicyOptions): string[] {
       ? strangers(`${group}.`, given, Object.keys(UNITS[group]))
       : [`${group}: ${JSON.stringify(given)} was given; allowed is an object with settings`];
   });
-  return [...strangers("", options, known), ...groups];
+  const own = strangers("", options, known).map((line) => ofVariable(line) ?? line);
+  return [...own, ...groups];
+}
+
+/** What the environment has for plugins, and who spreads it leaves among the settings. */
+function ofVariable(line: string): string | undefined {
+  const [name = ""] = line.split(":");
+  const variable = { relayDomains: "SALLYPORT_RELAY_DOMAINS", dnsbl: "SALLYPORT_DNSBL" }[name];
+  if (variable === undefined) return undefined;
+  return `${name}: is no setting, but what ${variable} says, for plugins; take it out of the settings, as in ` +
+    `({ ${name}, ...environment }) => ({ ...environment, … })`;
 }
 
 function strangers(prefix: string, given: object, known: readonly string[]): string[] {

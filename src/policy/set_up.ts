@@ -4,6 +4,7 @@
 import type { Io, Live, Setup } from "./effects.ts";
 import { ListError } from "./effects.ts";
 import type { Engine } from "./engine.ts";
+import { causeText } from "./failure.ts";
 import type { Plugin } from "./plugin.ts";
 import { pluginLog } from "./plugin_log.ts";
 
@@ -78,7 +79,7 @@ async function allLines(
 
 function linesOf(cause: unknown): readonly string[] {
   if (cause instanceof ListError) return cause.mistakes;
-  return [cause instanceof Error ? cause.message : String(cause)];
+  return [causeText(cause)];
 }
 
 function ioOf(engine: Engine, plugin: Plugin, shadowed: boolean): Omit<Io, "signal" | "late"> {

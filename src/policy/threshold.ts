@@ -1,6 +1,7 @@
 /**
  * The judge of scores: plugins find, and this decides.
  */
+import { shown } from "./options.ts";
 import { definePlugin, type Plugin, type PluginBody } from "./plugin.ts";
 import { type Stage, STAGES } from "./stages.ts";
 import { defer, reject } from "./verdict.ts";
@@ -49,12 +50,12 @@ function thresholdMistakes(options: ThresholdOptions): string[] {
       }
       for (const stage of value as unknown[]) {
         if ((STAGES as readonly unknown[]).includes(stage)) continue;
-        mistakes.push(`options.stages: ${String(stage)} was given; allowed are ${STAGES.join(", ")}`);
+        mistakes.push(`options.stages: ${shown(stage)} was given; allowed are ${STAGES.join(", ")}`);
       }
     } else if (name !== "reject" && name !== "defer") {
       mistakes.push(`options: there is no option ${name}; allowed are reject, defer, stages`);
     } else if (value !== undefined && !Number.isFinite(value)) {
-      mistakes.push(`options.${name}: ${String(value)} was given; allowed is a number`);
+      mistakes.push(`options.${name}: ${shown(value)} was given; allowed is a number`);
     }
   }
   if (options.reject === undefined && options.defer === undefined) {

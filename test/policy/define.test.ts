@@ -126,6 +126,11 @@ describe("a mistake is named with what was given and what is allowed:", () => {
     [{ times: { end: "10" } }, 'times.end: "10" was given; allowed is a number of ms above 0, or Infinity'],
     [{ reuse: { uses: null } }, "reuse.uses: null was given; allowed is a whole number"],
     [{ backend: [] }, "backend: there is no such setting; allowed are admin, backends"],
+    [
+      { relayDomains: ["example.org"], dnsbl: "bl.example" },
+      "relayDomains: is no setting, but what SALLYPORT_RELAY_DOMAINS says, for plugins; take it out",
+      "dnsbl: is no setting, but what SALLYPORT_DNSBL says, for plugins; take it out",
+    ],
     [{ plugins: {} }, "plugins: {} was given; allowed is an array"],
     [{ plugins: [undefined] }, "plugins[0]: is no plugin"],
     [

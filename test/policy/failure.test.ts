@@ -27,7 +27,7 @@ describe("what was thrown:", () => {
     ["broken", '"broken" was thrown; allowed is an Error'],
     [undefined, "nothing was thrown; allowed is an Error"],
     [{ status: 500 }, '{"status":500} was thrown; allowed is an Error'],
-    [5n, "5 was thrown; allowed is an Error"],
+    [5n, "what is bigint was thrown; allowed is an Error"],
     [HOSTILE, "what is object was thrown; allowed is an Error"],
   ];
   for (const [cause, text] of rows) test(text, () => expect(causeText(cause)).toBe(text));

@@ -199,6 +199,15 @@ describe("a job", () => {
   });
 });
 
+test("a setup that throws what is no Error is told in words", async () => {
+  const odd = definePlugin(
+    "odd",
+    () => ({ onError: "pass", setup: () => Promise.reject({ status: 500 }) }),
+  )();
+  const { mistakes } = await setUp([odd], engine().engine, new FakeFiles({}), true);
+  expect(mistakes).toEqual(['odd: {"status":500} was thrown; allowed is an Error']);
+});
+
 test("a setup that throws is a mistake, and so are those of all plugins", async () => {
   const broken = definePlugin("broken", () => ({
     onError: "pass",
