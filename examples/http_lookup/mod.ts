@@ -63,7 +63,7 @@ export const httpLookup: PluginFactory<HttpLookupOptions> = definePlugin(
         const answer: Answer = kept === undefined ? await look(io, ip) : JSON.parse(kept);
         const said = [found(REPUTATION, answer.score), score(answer.score, "reputation")];
         if (answer.freshUntil > io.now()) return said;
-        io.count("renewals");
+        io.count("http_lookup_renewals");
         // One session asks for all that come meanwhile; the old answer stays until a new one is there.
         await keep(io, ip, { ...answer, freshUntil: io.now() + AGAIN });
         return [...said, afterwards((io) => look(io, ip))];

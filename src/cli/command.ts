@@ -31,7 +31,8 @@ export interface Command {
 /** `sallyport check POLICY`. */
 export function usageOf({ name, words, flags }: Command): string {
   const options = Object.entries(flags).map(([flag, { kind, required, shown }]) => {
-    const text = kind === "switch" ? `--${flag}` : `--${flag} ${shown ?? "TEXT"}`;
+    const value = kind === "switch" ? "" : ` ${shown ?? "TEXT"}`;
+    const text = `--${flag}${value}${kind === "texts" ? ` [--${flag} …]` : ""}`;
     return required ? text : `[${text}]`;
   });
   return ["sallyport", name, words, ...options].filter((word) => word !== "").join(" ");

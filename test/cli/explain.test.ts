@@ -143,6 +143,7 @@ describe("mistakes are named, all at once:", () => {
     for (const flag of ["--helo", "--from", "--to"]) {
       expect(stderr).toContain(`Cannot explain: ${flag} is needed`);
     }
+    expect(stderr).toContain("--from ADDRESS --to ADDRESS [--to …] [--auth USER]");
   });
   test("what no client can be or say", async () => {
     const { status, stderr } = await explain("", [
