@@ -36,6 +36,8 @@ const WORDS: Readonly<Record<Step["kind"], RegExp>> = {
   direction: /^(.+)$/,
 };
 
+const FORMS = 'allowed are "C: …", "S: …", "> …", "< …" and "(…)"';
+
 /** Reads all lines but empty ones. */
 export function readTranscript(transcript: string): Step[] {
   const steps: Step[] = [];
@@ -44,7 +46,11 @@ export function readTranscript(transcript: string): Step[] {
     if (text === "") continue;
     const direction = /^\((.+)\)\s*$/.exec(text);
     const match = /^(?:([SC]):|([<>]))(?: (.*))?$/.exec(text);
-    if (!match && !direction) throw new Error(`Cannot read line ${index + 1} of the transcript: ${line}`);
+    if (!match && !direction) {
+      throw new Error(
+        `Cannot read line ${index + 1} of the transcript: ${JSON.stringify(text)} was given; ${FORMS}`,
+      );
+    }
     const kind = direction ? "direction" : (match![1] ?? match![2]!) as Step["kind"];
     const said = direction?.[1] ?? match![3] ?? "";
     const word = WORDS[kind].exec(said)?.[1];

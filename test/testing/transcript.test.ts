@@ -77,7 +77,9 @@ describe("a transcript that does not come true", () => {
   });
 
   test("a line that is none is named", async () => {
-    expect(await wrong([], "S: 220 …\nQUIT")).toBe("Cannot read line 2 of the transcript: QUIT");
+    expect(await wrong([], "S: 220 …\n  C:QUIT")).toBe(
+      'Cannot read line 2 of the transcript: "C:QUIT" was given; allowed are "C: …", "S: …", "> …", "< …" and "(…)"',
+    );
   });
 
   test("a connection that is closed is shown", async () => {
