@@ -15,7 +15,7 @@ export function receivedSpf(identity: SpfIdentity, decision: SpfDecision): strin
     scope === "mailfrom" && localPart !== "" && domain !== "" ? pair("envelope-from", sender) : "",
     pair("helo", helo),
     pair("mechanism", decision.mechanism),
-    pair("problem", decision.problem),
+    pair("problem", problemOf(decision)),
   ];
   return `${decision.result} (${receiver}: ${comment(identity, decision)})${pairs.join("")}`;
 }
@@ -36,6 +36,11 @@ function comment({ domain, client }: SpfIdentity, { result }: SpfDecision): stri
     default:
       return `error in processing the policy of ${domain}`;
   }
+}
+
+/** A name server's words hold its address, which the message would carry out of the house; the log has them. */
+function problemOf({ result, problem }: SpfDecision): string | undefined {
+  return result === "temperror" ? "the DNS could not be asked" : problem;
 }
 
 const DOT_ATOM = /^[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*$/;
