@@ -92,7 +92,9 @@ export class Keyed<T> {
   #made(value: string, now: number): readonly T[] {
     const known = this.#known.get(value, now);
     if (known !== undefined) return known;
-    return this.#known.of(value, now, () => this.#keys(value).map(this.#make));
+    const made = this.#keys(value).map(this.#make);
+    this.#known.keep(value, made, Infinity, now);
+    return made;
   }
 }
 

@@ -158,22 +158,30 @@ export class RedisStore implements Store {
 const NOTHING_DRAWN: RateAnswer = { allowed: true, limiting: -1, retryAfter: 0, remaining: [] };
 
 function readCount(answer: unknown): number {
-  return answer as number;
+  return numbers([answer])[0]!;
 }
 
 function readDraw(answer: unknown): RateAnswer {
-  const [limiting = 0, wait = 0, ...remaining] = answer as number[];
+  const [limiting = 0, wait = 0, ...remaining] = numbers(answer);
   return { allowed: limiting === -1, limiting, retryAfter: wait === -1 ? Infinity : wait, remaining };
 }
 
 function readGreylist(answer: unknown): GreylistAnswer {
-  const [state = 0, wait = 0, age = 0] = answer as number[];
+  const [state = 0, wait = 0, age = 0] = numbers(answer);
   return { state: STATES[state] ?? "new", wait, age };
 }
 
 function readLease(answer: unknown): LeaseAnswer {
-  const [held, count = 0] = answer as number[];
+  const [held, count = 0] = numbers(answer);
   return { held: held === 1, count };
+}
+
+/** @throws TypeError where it is anything else, which no script answers */
+function numbers(answer: unknown): readonly number[] {
+  const list = answer as readonly unknown[];
+  if (list.length === 0) throw new TypeError("no number was given");
+  for (const each of list) if (typeof each !== "number") throw new TypeError("what is no number was given");
+  return list as readonly number[];
 }
 
 function nothing(): void {}
