@@ -222,10 +222,12 @@ export class Chain {
     const ask = (): Walk => {
       const shadowed = hearing.shadow(seen, layer);
       const walked = this.#walk(node.nodes, 0, shadowed);
-      const compare = () => hearing.whenRuled((did) => this.#compare(shadowed, did));
+      const compare = () => shadowed.whenRuled((did) => this.#compare(shadowed, did));
       return walked === undefined ? compare() : walked.then(compare);
     };
     const asked = own.last === undefined ? ask() : own.last.then(ask);
+    // What it took is not the next plugin's time.
+    hearing.now = this.engine.clock();
     if (asked === undefined) return;
     const last: Promise<void> = own.last = asked.finally(() => {
       if (own.last === last) own.last = undefined;
@@ -241,7 +243,8 @@ export class Chain {
 
   #compare({ ruling, stage, dossier }: Hearing, did: string): void {
     const { verdict, by } = ruling ?? {};
-    if (verdict === undefined || did === verdict.kind) return;
+    // Of a client that has left it is not known what either would have come to.
+    if (verdict === undefined || did === verdict.kind || dossier.left) return;
     const { kind, text } = verdict;
     this.engine.difference(by!, stage, kind, did);
     this.engine.log("info", "shadow", { id: dossier.id, plugin: by!, stage, would: kind, did, text });

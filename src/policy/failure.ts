@@ -38,7 +38,8 @@ export function failureKind(cause: unknown): FailureKind {
 
 /** What was thrown, in words for the log. */
 export function causeText(cause: unknown): string {
-  if (cause instanceof Error) return cause.message;
+  const message = readable(() => (cause instanceof Error ? String(cause.message) : undefined));
+  if (message !== undefined) return message;
   const verdict = readable(() => isVerdict(cause)) === true;
   return `${inWords(cause)} was thrown; ${verdict ? "a verdict is to be returned" : "allowed is an Error"}`;
 }
@@ -51,8 +52,9 @@ export function opinionMistake(given: unknown): string {
 }
 
 function inWords(value: unknown): string {
-  if (typeof value === "function") return `a function (${value.name || "without a name"})`;
-  return readable(() => shown(value)) ?? `what is ${typeof value}`;
+  return readable(() =>
+    typeof value === "function" ? `a function (${value.name || "without a name"})` : shown(value)
+  ) ?? `what is ${typeof value}`;
 }
 
 /** What a plugin made may throw when it is looked at. */

@@ -53,6 +53,8 @@ export class Hearing {
   #pause: Pause | undefined;
   /** The hearing that this is a branch of. */
   #around: Hearing | undefined;
+  /** The hearing beside which this is a shadow's: what that comes to is done. */
+  #counts: Hearing | undefined;
   /** Told when the stage has come to its end; null: it has. */
   #waiting: (() => void)[] | null | undefined;
 
@@ -108,19 +110,21 @@ export class Hearing {
 
   /** A hearing beside this one, with a time of its own, that changes nothing. */
   shadow(facts: Stages[Stage], layer: Layer): Hearing {
-    return new Hearing(this.engine, this.dossier, this.stage, facts, { mode: "shadow", layer });
+    const shadow = new Hearing(this.engine, this.dossier, this.stage, facts, { mode: "shadow", layer });
+    shadow.#counts = this.#whole.#counts ?? this.#whole;
+    return shadow;
   }
 
   get #whole(): Hearing {
     return this.#around ?? this;
   }
 
-  /** Calls with what the stage has come to, now or as soon as it is known: `"pass"`, or the kind of its refusal. */
+  /** Of a shadow: calls with what the stage has come to, now or as soon as it is known: `"pass"`, or its refusal's kind. */
   whenRuled(callback: (did: string) => void): void {
-    const whole = this.#whole;
-    const call = () => callback(whole.ruling?.verdict?.kind ?? "pass");
-    if (whole.#waiting === null) call();
-    else (whole.#waiting ??= []).push(call);
+    const counts = this.#counts!;
+    const call = () => callback(counts.ruling?.verdict?.kind ?? "pass");
+    if (counts.#waiting === null) call();
+    else (counts.#waiting ??= []).push(call);
   }
 
   /** The stage has come to its end. */

@@ -31,7 +31,6 @@ interface Wait {
   stopped: Error | undefined;
   /** What ends the silences that are being listened to: the clock stands still meanwhile. */
   listening: readonly ((cause: Error) => void)[];
-  over: boolean;
 }
 
 const NOTHING_HEARD: readonly never[] = [];
@@ -44,6 +43,8 @@ export class Question extends PluginIo implements ConnectIo, Open {
   readonly #began: number;
   /** Made when it is needed: most questions are answered at once. */
   #waiting: Wait | undefined;
+  /** It is answered. */
+  #over = false;
   /** It is asked to see whether its circuit can be closed. */
   #trial = false;
   /** The DNS was asked: a timeout may then be the doing of whoever owns the name. */
@@ -75,7 +76,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
   ask(): void | Promise<void> {
     const parts = this.#ask();
     if (parts instanceof Promise) return parts;
-    if (this.#waiting !== undefined) this.#end(this.#waiting);
+    this.#end();
     this.#taken(parts);
   }
 
@@ -111,7 +112,6 @@ export class Question extends PluginIo implements ConnectIo, Open {
       abort: undefined,
       stopped: undefined,
       listening: NOTHING_HEARD,
-      over: false,
     };
   }
 
@@ -123,15 +123,15 @@ export class Question extends PluginIo implements ConnectIo, Open {
       this.#hearing.dossier.open.add(this);
       this.#watch(wait);
       opinion.then(
-        (given) => wait.over || this.#settle(wait, this.#answered(given, false)),
-        (cause) => wait.over || this.#settle(wait, this.#failed(failureKind(cause), cause)),
+        (given) => this.#over || this.#settle(wait, this.#answered(given, false)),
+        (cause) => this.#over || this.#settle(wait, this.#failed(failureKind(cause), cause)),
       );
       if (this.#hearing.dossier.left) this.abandon();
     });
   }
 
   #watch(wait: Wait): void {
-    if (wait.listening.length > 0 || wait.over || wait.resolve === undefined) return;
+    if (wait.listening.length > 0 || this.#over || wait.resolve === undefined) return;
     const { engine, stage } = this.#hearing;
     wait.cancel = engine.after(Math.max(0, Math.ceil(this.#hearing.left(engine.clock()))), () => {
       const cause = new Error(`no verdict within ${engine.deadlines[stage]} ms`);
@@ -141,22 +141,24 @@ export class Question extends PluginIo implements ConnectIo, Open {
   }
 
   abandon(): void {
-    const wait = this.#wants;
-    if (wait.over) return;
+    if (this.#over) return;
     if (this.#trial) this.#record.circuit.dropped();
-    // Nobody hears this verdict. It is a refusal all the same: what nobody judged must not go on.
-    this.#settle(wait, [defer("4.4.2", "The client has left")]);
+    // Nobody said this, and nobody hears it. It is a refusal all the same: what nobody judged must not go on.
+    this.#hearing.decide(defer("4.4.2", "The client has left"), this.plugin.name, this.#order);
+    const wait = this.#wants;
+    this.#settle(wait, NO_PARTS);
     stop(wait, new Error("the client has left"));
   }
 
   /** It is answered. Whoever still listens to a silence holds up the clock no longer. */
-  #end(wait: Wait): void {
-    wait.over = true;
-    if (wait.listening.length > 0) this.#hearing.listened(this.engine.clock());
+  #end(): void {
+    this.#over = true;
+    const wait = this.#waiting;
+    if (wait !== undefined && wait.listening.length > 0) this.#hearing.listened(this.engine.clock());
   }
 
   #settle(wait: Wait, parts: Parts): void {
-    this.#end(wait);
+    this.#end();
     wait.cancel?.();
     this.#hearing.dossier.open.delete(this);
     this.#taken(parts);
@@ -250,10 +252,12 @@ export class Question extends PluginIo implements ConnectIo, Open {
     const { ears } = this.#hearing.dossier;
     if (ears.spoke) return Promise.resolve(false);
     // Nobody waits for a shadowed rule, nor for one that is over, so there is nothing to hear.
-    const over = this.#waiting?.over ?? false;
-    if (this.#hearing.mode === "shadow" || ears.greeted || over) return Promise.resolve(true);
+    if (this.#hearing.mode === "shadow" || ears.greeted || this.#over) return Promise.resolve(true);
     if (teaser !== undefined) ears.tease(teaser);
-    return this.#listen(ms);
+    const heard = this.#listen(ms);
+    // Where the handler does not wait for it, its end is nobody's fault.
+    heard.catch(() => {});
+    return heard;
   }
 
   #listen(ms: number): Promise<boolean> {
@@ -268,7 +272,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
         stopTimer();
         stopListening();
         wait.listening = wait.listening.filter((each) => each !== broken);
-        if (wait.listening.length === 0 && !wait.over) this.#hearing.listened(engine.clock());
+        if (wait.listening.length === 0 && !this.#over) this.#hearing.listened(engine.clock());
       };
       const heard = (silent: boolean) => {
         end();

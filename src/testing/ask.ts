@@ -75,7 +75,8 @@ export async function ask<S extends Stage>(
   clientLeaves?.removeEventListener("abort", leave);
   const { parts } = hearing;
   return {
-    verdict: parts.find(isVerdict),
+    // Of a client that has left, whom no plugin has judged, the hearing has one of its own.
+    verdict: parts.find(isVerdict) ?? hearing.ruling?.verdict,
     actions: parts.filter((part): part is Action => !isVerdict(part)),
     findings: over(dossier.scopes.of(stage).findings, facts.findings),
     failure: told[0]?.failure?.cause,

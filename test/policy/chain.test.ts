@@ -5,9 +5,10 @@ import { expect, test } from "bun:test";
 import { Chain } from "../../src/policy/chain.ts";
 import type { ErrorPolicy } from "../../src/policy/failure.ts";
 import { definePlugin, type Plugin } from "../../src/policy/plugin.ts";
-import type { Rule } from "../../src/policy/rule.ts";
+import { named, type Rule, shadow } from "../../src/policy/rule.ts";
 import { reject } from "../../src/policy/verdict.ts";
 import { factsAt } from "../../src/testing.ts";
+import { SessionChain } from "../support/session_chain.ts";
 
 /** A chain whose deadlines pass when `late` is called. */
 function chainOf(plugins: readonly Rule[]) {
@@ -54,6 +55,21 @@ test("a client that leaves: no failure, no other plugin, no timer left, and no w
   expect([failures, asked, waiting.size]).toEqual([[], false, 0]);
 });
 
+test("of a plugin whose client leaves nothing is logged and nothing counted: it has said nothing", async () => {
+  const hangs = definePlugin(
+    "hangs",
+    () => ({ onError: "pass", mail: () => new Promise<undefined>(() => {}) }),
+  );
+  const chain = new SessionChain([shadow(named("shadowed", hangs())), hangs()]);
+  const judged = chain.verdict("mail");
+  chain.dossier.leave();
+  expect(chain.dossier.takeTrail()).toEqual([]);
+  expect(await judged).toBe("450 The client has left");
+  await chain.pass(0);
+  expect([chain.dossier.takeTrail(), chain.told("shadow", "plugin")]).toEqual([[], []]);
+  expect(chain.metrics.text()).not.toMatch(/sallyport_(verdicts|shadow_differences)_total\{/);
+});
+
 test("a handler that rejects before its client leaves has failed", async () => {
   const broken = definePlugin("broken", () => ({
     onError: "reject",
@@ -65,3 +81,31 @@ test("a handler that rejects before its client leaves has failed", async () => {
   expect(judged?.verdict).toEqual(reject("5.3.0", "A check of this server failed"));
   expect([failures, waiting.size]).toEqual([["broken at rcpt: broken"], 0]);
 });
+
+for (
+  const [name, thrown] of [
+    ["an object that makes no text", Object.create(null)],
+    ["an error whose message is none", Object.assign(new Error(), { message: Object.create(null) })],
+  ] as const
+) {
+  for (
+    const [when, fails] of [
+      ["at once", () => {
+        throw thrown;
+      }],
+      ["later", () => Promise.reject(thrown)],
+    ] as const
+  ) {
+    test(`${name}, thrown ${when}, is a failure like any other, of a handler and of an observer`, async () => {
+      const broken = definePlugin("broken", () => ({ onError: "defer", mail: fails, observe: fails }))();
+      const chain = new SessionChain([broken]);
+      expect(await chain.verdict("mail")).toBe("451 A check of this server failed, try again later");
+      await chain.chain.settled();
+      const without = "something without words was thrown";
+      expect(chain.told("plugin failed", "stage", "cause")).toEqual([
+        `mail ${without}`,
+        `observe ${without}`,
+      ]);
+    });
+  }
+}

@@ -284,6 +284,11 @@ describe("shadow", () => {
         (rule: Rule) => parallel(unless(() => false, rule), says("mild", undefined, "mail")),
       ],
       ["what is held until RCPT", (rule: Rule) => atRcpt(rule)],
+      ["another shadow", (rule: Rule) => shadow(rule)],
+      [
+        "a group within another shadow",
+        (rule: Rule) => shadow(parallel(when(() => true, rule), says("stricter", undefined, "mail"))),
+      ],
     ] as const
   ) {
     test(`counts what it would have done within ${where}`, async () => {
@@ -293,6 +298,30 @@ describe("shadow", () => {
       expect(chain.told("shadow", "plugin", "stage", "would", "did")).toEqual(["strict mail reject pass"]);
     });
   }
+
+  test("within another shadow it is compared with what was done, not with what that would have done", async () => {
+    const outer = says("outer", reject("5.7.1", "outer"));
+    const chain = new SessionChain([
+      shadow(shadow(says("inner", reject("5.7.1", "inner"))), outer),
+      says("real", defer("4.7.1", "real")),
+    ]);
+    expect(await chain.verdict("rcpt")).toBe("450 real");
+    await chain.pass(0);
+    expect(chain.told("shadow", "plugin", "would", "did").toSorted()).toEqual([
+      "inner reject defer",
+      "outer reject defer",
+    ]);
+  });
+
+  test("the time that it takes is not the next plugin's", async () => {
+    const busy = definePlugin("busy", () => ({
+      onError: "pass",
+      rcpt: () => void (chain.timers.now += 1000),
+    }))();
+    const chain: SessionChain = new SessionChain([shadow(busy), says("next", undefined)]);
+    expect(await chain.verdict("rcpt")).toBe("pass");
+    expect(chain.told("plugin blocks", "plugin", "ms")).toEqual(["busy 1000"]);
+  });
 
   test("its third stage waits for the second, which waits for the first", async () => {
     const order: string[] = [];

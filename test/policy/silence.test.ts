@@ -2,6 +2,7 @@
  * Letting a client wait for its greeting: who speaks meanwhile, and whose time it is.
  */
 import { expect, test } from "bun:test";
+import fc from "fast-check";
 import { definePlugin } from "../../src/policy/plugin.ts";
 import { parallel, shadow } from "../../src/policy/rule.ts";
 import { reject } from "../../src/policy/verdict.ts";
@@ -99,6 +100,44 @@ test("two that listen at the same time have one pause between them", async () =>
   expect(await verdict).toBe("pass");
 });
 
+test("whatever of the time of several is spent listening, it does not count, and counts once", async () => {
+  /** Thinks, listens, and answers. */
+  const listens = ([thinks, ms]: readonly [number, number], i: number) =>
+    definePlugin(`listens-${i}`, () => ({
+      onError: "pass",
+      connect: async (_session, io) => {
+        await new Promise<void>((resolve) => void io.after(thinks, resolve));
+        await io.silence(ms);
+      },
+    }))();
+  const hangs = definePlugin(
+    "hangs",
+    () => ({ onError: "pass", connect: () => new Promise<void>(() => {}) }),
+  )();
+  const times = fc.tuple(fc.integer({ min: 0, max: 49 }), fc.integer({ min: 1, max: 90 }))
+    .map(([thinks, ms]) => [100 * thinks, 100 * ms] as const);
+  await fc.assert(
+    fc.asyncProperty(fc.array(times, { minLength: 1, maxLength: 4 }), async (all) => {
+      const chain = new SessionChain([parallel(...all.map(listens)), hangs]);
+      const began = chain.timers.now;
+      let judged = false;
+      void chain.judge("connect").then(() => judged = true);
+      for (let ms = 0; !judged; ms = 100) await chain.pass(ms);
+      expect(chain.told("plugin failed", "plugin")).toEqual(["hangs"]);
+      expect(chain.timers.now - began).toBe(5000 + covered(all));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+/** Milliseconds in which any of them listens. */
+function covered(all: readonly (readonly [thinks: number, ms: number])[]): number {
+  const heard = new Set(
+    all.flatMap(([thinks, ms]) => Array.from({ length: ms / 100 }, (_, i) => thinks / 100 + i)),
+  );
+  return 100 * heard.size;
+}
+
 test("who listens after its time sends nothing and waits for nothing", async () => {
   const heard: boolean[] = [];
   const late = definePlugin("late", () => ({
@@ -114,6 +153,56 @@ test("who listens after its time sends nothing and waits for nothing", async () 
   expect(await verdict).toBe("pass");
   await chain.pass(0);
   expect([heard, chain.teasers]).toEqual([[true], []]);
+});
+
+test("who listens when it has answered, at once, sends nothing and holds up nobody's clock", async () => {
+  const heard: boolean[] = [];
+  const careless = definePlugin("careless", () => ({
+    onError: "pass",
+    connect: (_session, io) => {
+      void Promise.resolve().then(async () => heard.push(await io.silence(6000, "mx.example wait")));
+    },
+  }))();
+  const hangs = definePlugin(
+    "hangs",
+    () => ({
+      onError: "pass",
+      connect: async (_session, io) => {
+        await io.silence(1000);
+        await new Promise(() => {});
+      },
+    }),
+  )();
+  const chain = new SessionChain([careless, hangs]);
+  const verdict = chain.verdict("connect");
+  await chain.pass(1000);
+  expect([heard, chain.teasers]).toEqual([[true], []]);
+  await chain.pass(5000);
+  expect(chain.told("plugin failed", "plugin")).toEqual(["hangs"]);
+  expect(await verdict).toBe("pass");
+});
+
+test("a silence that its plugin does not wait for is nobody's fault when the client leaves", async () => {
+  const unheard: unknown[] = [];
+  const hear = (cause: unknown) => void unheard.push(cause);
+  process.on("unhandledRejection", hear);
+  try {
+    const careless = definePlugin("careless", () => ({
+      onError: "pass",
+      connect: (_session, io) => {
+        void io.silence(20_000);
+        return new Promise<void>(() => {});
+      },
+    }))();
+    const chain = new SessionChain([careless]);
+    const verdict = chain.verdict("connect");
+    chain.dossier.leave();
+    await verdict;
+    await chain.pass(0);
+  } finally {
+    process.off("unhandledRejection", hear);
+  }
+  expect(unheard).toEqual([]);
 });
 
 for (
