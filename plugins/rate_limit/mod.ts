@@ -102,7 +102,7 @@ class RateLimit {
     const asked = draws.length === 0 ? NOTHING : drawAll(draws, this.#stores, io);
     const [drawn, seats] = wanted.length === 0
       ? [await asked, NO_SEATS]
-      : await Promise.all([asked, this.#holding.take(wanted, id, io)]);
+      : await this.#both(asked, this.#holding.take(wanted, id, io), io);
     const parts = this.#verdict(stage, drawn, seats);
     if (drawn.taken.length + seats.held.length > 0) {
       // Nobody hears of what comes too late, and what was taken for it would stay taken.
@@ -115,6 +115,16 @@ class RateLimit {
       parts.push(...notes(drawn, seats));
     }
     return parts;
+  }
+
+  /** Where drawing fails, nobody hears of the places: they would be renewed for ever. */
+  async #both(drawing: Drawn | Promise<Drawn>, taking: Promise<Seats>, io: Io): Promise<[Drawn, Seats]> {
+    try {
+      return await Promise.all([drawing, taking]);
+    } catch (cause) {
+      await this.#holding.giveUp((await taking).held, io);
+      throw cause;
+    }
   }
 
   #verdict(stage: Stage, drawn: Drawn, seats: Seats): (Verdict | Action)[] {

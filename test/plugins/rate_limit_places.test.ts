@@ -71,6 +71,23 @@ describe("at the same time", () => {
     ]);
   });
 
+  test("a place that was taken for who could not be judged is free at once", async () => {
+    const door = new Door({
+      ...limit({ per: "client", of: "connections", rate: "2/h" }),
+      concurrency: [{ per: "client", most: 1 }],
+      onError: "reject",
+    });
+    door.away = (call) => {
+      door.slow = call.startsWith("draw ") ? Promise.reject(new RangeError("Cannot draw")) : undefined;
+      return false;
+    };
+    const visit = door.session();
+    expect(await visit.at("connect")).toBe("550 A check of this server failed");
+    door.away = false;
+    door.slow = undefined;
+    expect(await door.connect()).toBe("pass");
+  });
+
   test("a place that its process does not renew is free after its time, and one that it renews is not", async () => {
     const plugin = rateLimit({ concurrency: [{ per: "client", most: 1 }], ttl: 300_000 });
     const door = new Door([plugin]);
