@@ -10,13 +10,12 @@ import { costOf, type FailureKind, failureKind, opinionMistake } from "./failure
 import type { Hearing } from "./hearing.ts";
 import { PluginIo } from "./plugin_io.ts";
 import type { Plugin } from "./plugin.ts";
+import { routeMistake } from "./route_mistake.ts";
+import { silenceMistake } from "./silence.ts";
 import { defer, type Verdict } from "./verdict.ts";
 
 /** What a handler's answer comes to. */
 export type Parts = readonly (Verdict | Action)[];
-
-/** Longest time that `silence` may ask for, in milliseconds. */
-const LONGEST_SILENCE = 60_000;
 
 const NO_PARTS: Parts = [];
 
@@ -177,7 +176,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
       if (parts === undefined) {
         return this.#failed("crash", new TypeError(opinionMistake(opinion)));
       }
-      const astray = routeFault(parts, this.#hearing.stage, this.#hearing.engine.pools);
+      const astray = routeMistake(parts, this.#hearing.stage, this.#hearing.engine.pools);
       if (astray !== undefined) return this.#failed("crash", new TypeError(astray));
     }
     const { engine, stage } = this.#hearing;
@@ -235,20 +234,8 @@ export class Question extends PluginIo implements ConnectIo, Open {
   }
 
   #silence(ms: number, teaser: string | undefined): Promise<boolean> {
-    if (!(ms >= 0 && ms <= LONGEST_SILENCE)) {
-      return Promise.reject(
-        new TypeError(`Cannot wait for silence: ${ms} ms was given; allowed is 0 to ${LONGEST_SILENCE}`),
-      );
-    }
-    if (teaser !== undefined && !/^[ -~]{1,400}$/.test(teaser)) {
-      return Promise.reject(
-        new TypeError(
-          `Cannot greet: teaser ${
-            JSON.stringify(teaser)
-          } was given; allowed is 1 to 400 characters of printable ASCII`,
-        ),
-      );
-    }
+    const mistake = silenceMistake(ms, teaser);
+    if (mistake !== undefined) return Promise.reject(new TypeError(mistake));
     const { ears } = this.#hearing.dossier;
     if (ears.spoke) return Promise.resolve(false);
     // Nobody waits for a shadowed rule, nor for one that is over, so there is nothing to hear.
@@ -294,25 +281,6 @@ function stop(wait: Wait, cause: Error): void {
   wait.stopped = cause;
   for (const end of wait.listening) end(cause);
   wait.abort?.abort(cause);
-}
-
-/** Stages at which a backend has the recipients already. */
-const TOO_LATE: readonly string[] = ["data", "headers", "message"];
-
-/** Why mail cannot be routed so. */
-function routeFault(
-  parts: Parts,
-  stage: string,
-  pools: ReadonlySet<string> | undefined,
-): string | undefined {
-  for (const part of parts) {
-    if (part.kind !== "route") continue;
-    if (TOO_LATE.includes(stage)) return `Cannot route at ${stage}: a backend has the recipients already`;
-    const { target } = part;
-    if (typeof target !== "string" || pools === undefined || pools.has(target)) continue;
-    return `Cannot route: pool ${JSON.stringify(target)} was given; allowed are ${[...pools].join(", ")}`;
-  }
-  return undefined;
 }
 
 function isDns(cause: unknown): boolean {
