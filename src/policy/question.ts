@@ -23,6 +23,7 @@ const NO_PARTS: Parts = [];
 interface Wait {
   /** Undefined while the handler has not returned. */
   resolve: (() => void) | undefined;
+  reject: ((cause: unknown) => void) | undefined;
   /** Stops the timer of its deadline. */
   cancel: (() => void) | undefined;
   abort: AbortController | undefined;
@@ -107,6 +108,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
   get #wants(): Wait {
     return this.#waiting ??= {
       resolve: undefined,
+      reject: undefined,
       cancel: undefined,
       abort: undefined,
       stopped: undefined,
@@ -116,9 +118,10 @@ export class Question extends PluginIo implements ConnectIo, Open {
 
   /** The first of three counts: the plugin answers, its time is over, its client leaves. */
   #wait(opinion: Promise<unknown>): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const wait = this.#wants;
       wait.resolve = resolve;
+      wait.reject = reject;
       this.#hearing.dossier.open.add(this);
       this.#watch(wait);
       opinion.then(
@@ -160,8 +163,13 @@ export class Question extends PluginIo implements ConnectIo, Open {
     this.#end();
     wait.cancel?.();
     this.#hearing.dossier.open.delete(this);
-    this.#taken(parts);
-    wait.resolve?.();
+    try {
+      this.#taken(parts);
+      wait.resolve?.();
+    } catch (cause) {
+      // A fault of our own: whoever waits must hear of it, or would wait for ever.
+      wait.reject?.(cause);
+    }
   }
 
   /** @param held without letting go of the event loop */

@@ -109,3 +109,29 @@ for (
     });
   }
 }
+
+for (const after of [undefined, 1000]) {
+  test(`a fault in taking what was said ends the judging, ${after === undefined ? "at once" : "later"}`, async () => {
+    let read = 0;
+    const changeable = {
+      kind: "header" as const,
+      name: "X-Changeable",
+      get value() {
+        if (read++ > 0) throw new Error("it was read twice");
+        return "text";
+      },
+    };
+    const plugin = definePlugin("changeable", () => ({
+      onError: "pass",
+      mail: (_session, { after: wait }) => {
+        if (after === undefined) return changeable;
+        return new Promise<typeof changeable>((resolve) => void wait(after, () => resolve(changeable)));
+      },
+    }))();
+    const chain = new SessionChain([plugin]);
+    const judged = Promise.resolve().then(() => chain.judge("mail")).catch((cause: Error) => cause.message);
+    await chain.pass(after ?? 0);
+    expect(await judged as unknown).toBe("it was read twice");
+    expect(chain.dossier.open.size).toBe(0);
+  });
+}
