@@ -33,7 +33,13 @@ export class Unavailable extends Error {
 
 /** The kind of what a handler threw. */
 export function failureKind(cause: unknown): FailureKind {
-  return (cause as { temporary?: unknown } | undefined)?.temporary === true ? "temporary" : "crash";
+  const away = readable(() => (cause as { temporary?: unknown } | undefined)?.temporary);
+  return away === true ? "temporary" : "crash";
+}
+
+/** The DNS is away: often the doing of whoever owns a name. */
+export function isOfDns(cause: unknown): boolean {
+  return readable(() => (cause as { name?: unknown } | undefined)?.name) === "DnsError";
 }
 
 /** What was thrown, in words for the log. */

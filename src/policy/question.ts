@@ -6,7 +6,7 @@ import { type Action, readOpinion } from "./action.ts";
 import type { ConnectIo, Dns } from "./effects.ts";
 import type { Open } from "./dossier.ts";
 import type { Engine, Mode, PluginRecord } from "./engine.ts";
-import { costOf, type FailureKind, failureKind, opinionMistake } from "./failure.ts";
+import { costOf, type FailureKind, failureKind, isOfDns, opinionMistake } from "./failure.ts";
 import type { Hearing } from "./hearing.ts";
 import { PluginIo } from "./plugin_io.ts";
 import type { Plugin } from "./plugin.ts";
@@ -196,7 +196,7 @@ export class Question extends PluginIo implements ConnectIo, Open {
   }
 
   /** @param counts false: it says nothing of the plugin */
-  #failed(kind: FailureKind, cause: unknown, counts = !isDns(cause)): Parts {
+  #failed(kind: FailureKind, cause: unknown, counts = !isOfDns(cause)): Parts {
     const { engine, stage, dossier } = this.#hearing;
     engine.failed(this.plugin, stage, dossier.id, { kind, cause }, { counts, trial: this.#trial });
     const parts = this.#cost(kind);
@@ -289,8 +289,4 @@ function stop(wait: Wait, cause: Error): void {
   wait.stopped = cause;
   for (const end of wait.listening) end(cause);
   wait.abort?.abort(cause);
-}
-
-function isDns(cause: unknown): boolean {
-  return (cause as { name?: unknown } | undefined)?.name === "DnsError";
 }
