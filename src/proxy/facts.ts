@@ -25,8 +25,8 @@ export interface Known {
 }
 
 export function connected({ id, caller, listener, hostname, findings }: Known): Stages["connect"] {
-  const { remote: client, local, trusted, via } = caller;
-  return { id, client, trusted, via, local, listener, hostname, findings };
+  const { client, trusted, via, local } = ends(caller);
+  return Object.freeze({ id, client, trusted, via, local, listener, hostname, findings });
 }
 
 /** @param greeting the one in question, which the session does not go by yet */
@@ -34,15 +34,28 @@ export function greeted(
   { id, caller, listener, hostname, findings, tls, conduct }: Known,
   { helo, verb }: Pick<Known, "helo" | "verb">,
 ): Stages["helo"] {
-  const { remote: client, local, trusted, via } = caller;
-  return { id, client, trusted, via, local, listener, hostname, findings, helo, verb, tls, conduct };
+  const { client, trusted, via, local } = ends(caller);
+  return Object.freeze({
+    id,
+    client,
+    trusted,
+    via,
+    local,
+    listener,
+    hostname,
+    findings,
+    helo,
+    verb,
+    tls,
+    conduct,
+  });
 }
 
 export function sending(known: Known, { mail }: Transaction): Stages["mail"] {
   const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
-  const { remote: client, local, trusted, via } = caller;
+  const { client, trusted, via, local } = ends(caller);
   const { path: reversePath, parameters, line: mailLine } = mail;
-  return {
+  return Object.freeze({
     id,
     client,
     trusted,
@@ -59,7 +72,7 @@ export function sending(known: Known, { mail }: Transaction): Stages["mail"] {
     reversePath,
     parameters,
     mailLine,
-  };
+  });
 }
 
 export function addressed(
@@ -68,9 +81,9 @@ export function addressed(
   { path: forwardPath, line: rcptLine }: RcptCommand,
 ): Stages["rcpt"] {
   const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
-  const { remote: client, local, trusted, via } = caller;
+  const { client, trusted, via, local } = ends(caller);
   const { path: reversePath, parameters, line: mailLine } = transaction.mail;
-  return {
+  return Object.freeze({
     id,
     client,
     trusted,
@@ -90,14 +103,14 @@ export function addressed(
     forwardPath,
     rcptLine,
     accepted: paths(transaction),
-  };
+  });
 }
 
 export function complete(known: Known, transaction: Transaction): Stages["data"] {
   const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
-  const { remote: client, local, trusted, via } = caller;
+  const { client, trusted, via, local } = ends(caller);
   const { path: reversePath, parameters, line: mailLine } = transaction.mail;
-  return {
+  return Object.freeze({
     id,
     client,
     trusted,
@@ -115,14 +128,14 @@ export function complete(known: Known, transaction: Transaction): Stages["data"]
     parameters,
     mailLine,
     recipients: paths(transaction),
-  };
+  });
 }
 
 export function read(known: Known, transaction: Transaction, size: number): Stages["message"] {
   const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
-  const { remote: client, local, trusted, via } = caller;
+  const { client, trusted, via, local } = ends(caller);
   const { path: reversePath, parameters, line: mailLine } = transaction.mail;
-  return {
+  return Object.freeze({
     id,
     client,
     trusted,
@@ -141,9 +154,14 @@ export function read(known: Known, transaction: Transaction, size: number): Stag
     mailLine,
     recipients: paths(transaction),
     size,
-  };
+  });
 }
 
-function paths({ accepted }: Transaction): Path[] {
-  return accepted.map(({ path }) => path);
+/** The addresses outlive what is told of them: of the session they are counted by, and named to backends. */
+function ends({ remote, trusted, via, local }: Caller) {
+  return { client: Object.freeze(remote), trusted, via, local: Object.freeze(local) };
+}
+
+function paths({ accepted }: Transaction): readonly Path[] {
+  return Object.freeze(accepted.map(({ path }) => path));
 }

@@ -83,10 +83,12 @@ export class Guest {
   }
 
   known(id: string, findings: Findings, conduct: Conduct): Known {
+    const { tls } = this;
+    Object.freeze(tls?.peer);
     return {
       id,
       caller: this.#caller,
-      tls: this.tls,
+      tls: Object.freeze(tls),
       listener: this.listener,
       hostname: this.#around.hostname,
       verb: this.verb,

@@ -18,7 +18,7 @@ export interface Parameter {
   readonly value: string | undefined;
 }
 
-/** The parameters of one command, in their order. */
+/** The parameters of one command, in their order; frozen, as paths are. */
 export interface ParametersRead {
   readonly list: readonly Parameter[];
 }
@@ -33,7 +33,7 @@ export interface ParameterFault {
 
 const [SPACE, PLUS, HYPHEN, EQUALS, BACKSLASH, DELETE] = [0x20, 0x2b, 0x2d, 0x3d, 0x5c, 0x7f] as const;
 
-const NONE: ParametersRead = { list: [] };
+const NONE: ParametersRead = { list: Object.freeze([]) };
 const NO_SPACE: SyntaxFault = { fault: 'text follows the ">"; a space must stand before a parameter' };
 const BAD_KEYWORD: SyntaxFault = {
   fault: "a parameter has no name; letters, digits and hyphens are allowed",
@@ -70,7 +70,7 @@ export function readParameters(line: string, at: number): ParametersRead | Synta
   const list: Parameter[] = [];
   for (;;) {
     while (line.charCodeAt(at) === SPACE) at++;
-    if (at >= line.length) return { list };
+    if (at >= line.length) return { list: Object.freeze(list) };
     const keywordEnd = scanKeyword(line, at);
     if (keywordEnd === at) return BAD_KEYWORD;
     const keyword = line.slice(at, keywordEnd).toUpperCase();
@@ -83,7 +83,7 @@ export function readParameters(line: string, at: number): ParametersRead | Synta
       at = end;
     }
     if (at < line.length && line.charCodeAt(at) !== SPACE) return BAD_END;
-    list.push({ keyword, value });
+    list.push(Object.freeze({ keyword, value }));
   }
 }
 

@@ -6,7 +6,10 @@
  * (as RFC 4291 §2.2 has it).
  */
 
-/** The address of a MAIL or RCPT command. Its strings hold one character per byte of what the client sent. */
+/**
+ * The address of a MAIL or RCPT command. Its strings hold one character per byte of what the client sent. Frozen: others
+ * are shown it, and what the backend is told is written from it.
+ */
 export interface Path {
   /** What the backend gets between "<" and ">": as written, without its source route; "" for `<>`. */
   readonly mailbox: string;
@@ -100,7 +103,7 @@ function fault(text: string): SyntaxFault {
 /** The index after what was scanned, or why it could not be. */
 type Scan = number | SyntaxFault;
 
-const NULL_PATH: Path = { mailbox: "", localPart: "", domain: "", utf8: false };
+const NULL_PATH: Path = Object.freeze({ mailbox: "", localPart: "", domain: "", utf8: false });
 
 /** Reads the path of MAIL, whose "<" is at `at`. */
 export function readReversePath(line: string, at: number): PathRead | SyntaxFault {
@@ -115,7 +118,7 @@ export function readForwardPath(line: string, at: number): PathRead | SyntaxFaul
   if (line.charCodeAt(end - 1) === GREATER && line.charCodeAt(at) === LESS) {
     const localPart = line.slice(at + 1, end - 1);
     if (localPart.toLowerCase() === "postmaster") {
-      return { path: { mailbox: localPart, localPart, domain: "", utf8: false }, end };
+      return { path: Object.freeze({ mailbox: localPart, localPart, domain: "", utf8: false }), end };
     }
   }
   return readPath(line, at);
@@ -136,12 +139,12 @@ function readPath(line: string, at: number): PathRead | SyntaxFault {
   if (typeof end !== "number") return end;
   if (line.charCodeAt(end) !== GREATER) return NOT_CLOSED;
   if (end + 1 - at > LIMIT.path) return LONG_PATH;
-  const path: Path = {
+  const path: Path = Object.freeze({
     mailbox: line.slice(start, end),
     localPart: line.slice(start, sign),
     domain: line.slice(sign + 1, end),
     utf8: holdsHighBytes(line, start, end),
-  };
+  });
   return { path, end: end + 1 };
 }
 

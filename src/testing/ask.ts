@@ -139,10 +139,10 @@ export function findingsOf(
 export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {}): Stages[S] {
   const connect: Stages["connect"] = {
     id: "7Q2MZX0K4B",
-    client: { host: "203.0.113.7", port: 50_000 },
+    client: Object.freeze({ host: "203.0.113.7", port: 50_000 }),
     trusted: false,
     via: undefined,
-    local: { host: "192.0.2.25", port: 25 },
+    local: Object.freeze({ host: "192.0.2.25", port: 25 }),
     listener: "192.0.2.25:25",
     hostname: "mx.example",
     findings: new FindingLayer(),
@@ -158,7 +158,7 @@ export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {
     ...helo,
     user: undefined,
     reversePath: path("a@client.example"),
-    parameters: [],
+    parameters: Object.freeze([]),
     mailLine: "MAIL FROM:<a@client.example>",
   };
   const forwardPath = path("b@mx.example");
@@ -171,7 +171,9 @@ export function factsAt<S extends Stage>(stage: S, given: Partial<Stages[S]> = {
     data,
     message: { ...data, size: 1000 },
   };
-  return { ...all[stage], ...given };
+  const facts: Stages[S] = { ...all[stage], ...given };
+  Object.freeze(facts);
+  return facts;
 }
 
 /**
