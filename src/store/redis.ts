@@ -2,19 +2,22 @@
  * The redis driver: what several machines share. Each operation is one command or one script, so it is atomic; a
  * group's keys carry the group as their hash tag, so that a cluster keeps them in one place.
  */
-import type {
-  GreylistAnswer,
-  GreylistTriplet,
-  LeaseAnswer,
-  Rate,
-  RateAnswer,
-  Store,
+import {
+  type GreylistAnswer,
+  type GreylistTriplet,
+  type LeaseAnswer,
+  type Rate,
+  type RateAnswer,
+  type Store,
+  StoreError,
 } from "../policy/effects.ts";
 import { checkCount, checkLease, checkRates, checkTriplet, checkTtl, rejecting } from "./checked.ts";
 import { DEEDS } from "./deeds.ts";
+import { readCount, readDraw, readGreylist, readLease } from "./answers.ts";
 import { type OnState, RedisClient } from "./redis_client.ts";
 import type { RedisTarget } from "./redis_url.ts";
-import { type ScriptName, STATES } from "./scripts.ts";
+import { notUnderstood, type Read } from "./script_call.ts";
+import type { ScriptName } from "./scripts.ts";
 
 /**
  * Opens a store on Redis. It connects by itself and again for ever; operations fail at once while it is away.
@@ -33,7 +36,7 @@ export interface RedisCalls {
     name: ScriptName,
     keys: readonly string[],
     args: readonly string[],
-    read: (answer: unknown) => T,
+    read: Read<T>,
   ): Promise<T>;
   /** The same, where nobody waits for the answer. */
   later(deed: string, name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<void>;
@@ -51,7 +54,10 @@ export class RedisStore implements Store {
   }
 
   async get(key: string): Promise<string | undefined> {
-    return (await this.#client.command(DEEDS.get, "get", [this.#value(key)]) as string | null) ?? undefined;
+    const answer = await this.#client.command(DEEDS.get, "get", [this.#value(key)]);
+    if (answer === null) return undefined;
+    if (typeof answer === "string") return answer;
+    throw new StoreError(DEEDS.get, notUnderstood(answer));
   }
 
   async set(key: string, value: string, ttl: number): Promise<void> {
@@ -156,33 +162,6 @@ export class RedisStore implements Store {
 }
 
 const NOTHING_DRAWN: RateAnswer = { allowed: true, limiting: -1, retryAfter: 0, remaining: [] };
-
-function readCount(answer: unknown): number {
-  return numbers([answer])[0]!;
-}
-
-function readDraw(answer: unknown): RateAnswer {
-  const [limiting = 0, wait = 0, ...remaining] = numbers(answer);
-  return { allowed: limiting === -1, limiting, retryAfter: wait === -1 ? Infinity : wait, remaining };
-}
-
-function readGreylist(answer: unknown): GreylistAnswer {
-  const [state = 0, wait = 0, age = 0] = numbers(answer);
-  return { state: STATES[state] ?? "new", wait, age };
-}
-
-function readLease(answer: unknown): LeaseAnswer {
-  const [held, count = 0] = numbers(answer);
-  return { held: held === 1, count };
-}
-
-/** @throws TypeError where it is anything else, which no script answers */
-function numbers(answer: unknown): readonly number[] {
-  const list = answer as readonly unknown[];
-  if (list.length === 0) throw new TypeError("no number was given");
-  for (const each of list) if (typeof each !== "number") throw new TypeError("what is no number was given");
-  return list as readonly number[];
-}
 
 function nothing(): void {}
 

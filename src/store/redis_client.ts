@@ -13,7 +13,7 @@ import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { StoreError } from "../policy/effects.ts";
 import { type Call, Gathering } from "./gathering.ts";
 import type { RedisTarget } from "./redis_url.ts";
-import { ScriptCall } from "./script_call.ts";
+import { type Read, ScriptCall } from "./script_call.ts";
 import { type ScriptName, SCRIPTS, TOGETHER } from "./scripts.ts";
 
 export type OnState = (state: "ready" | "lost", detail: string) => void;
@@ -83,7 +83,7 @@ export class RedisClient {
     name: ScriptName,
     keys: readonly string[],
     args: readonly string[],
-    read: (answer: unknown) => T,
+    read: Read<T>,
   ): Promise<T> {
     const away = this.#away();
     if (away !== undefined) return Promise.reject(new StoreError(deed, away));

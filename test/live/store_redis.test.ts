@@ -10,6 +10,7 @@ import { inspect } from "node:util";
 import { memoryStore } from "../../src/store/memory.ts";
 import { type RedisCalls, RedisStore } from "../../src/store/redis.ts";
 import { StoreError } from "../../src/policy/effects.ts";
+import type { Read } from "../../src/store/script_call.ts";
 import { CLOCK, SCRIPTS } from "../../src/store/scripts.ts";
 import { expectAgreement, plays } from "../store/plays.ts";
 import { storeSuite } from "../store/suite.ts";
@@ -164,10 +165,10 @@ class Frozen implements RedisCalls {
     name: keyof typeof SCRIPTS,
     keys: readonly string[],
     args: readonly string[],
-    read: (answer: unknown) => T,
+    read: Read<T>,
   ): Promise<T> {
     const lua = SCRIPTS[name].replace(CLOCK, `local now = ${this.#now}\n`);
-    return read(await this.#call(deed, "eval", lua, String(keys.length), ...keys, ...args));
+    return read(await this.#call(deed, "eval", lua, String(keys.length), ...keys, ...args), keys.length);
   }
 
   close(): void {}
