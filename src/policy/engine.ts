@@ -210,8 +210,8 @@ export class Engine {
     if (counter === undefined) this.#counters.set(name, counter = this.#newCounter(name, labels));
     const { labels: names } = counter;
     if (names.length === 1) return counter.add(plugin);
-    if (names.length === 2) return counter.add(plugin, labels[names[1]!] ?? "");
-    counter.add(plugin, ...names.slice(1).map((label) => labels[label] ?? ""));
+    if (names.length === 2) return counter.add(plugin, labelOf(name, names[1]!, labels));
+    counter.add(plugin, ...names.slice(1).map((label) => labelOf(name, label, labels)));
   }
 
   #newCounter(name: string, labels: Readonly<Record<string, string>>): Counter {
@@ -225,6 +225,12 @@ export class Engine {
           ["plugin", ...RESERVED].join(", "),
       );
     }
+    if (this.#counters.size >= MOST_COUNTERS) {
+      throw new TypeError(
+        `Cannot count ${name}: there are ${MOST_COUNTERS} counts already, as many as are allowed; ` +
+          "what there are many of belongs into a label",
+      );
+    }
     const metric = `sallyport_plugin_${name}_total`;
     const help = "A plugin's own count; its page (docs/plugins) says of what.";
     return this.metrics.counter(metric, help, ["plugin", ...names]);
@@ -232,6 +238,20 @@ export class Engine {
 }
 
 const NO_LABELS: Readonly<Record<string, string>> = {};
+
+/** Names of plugins' own counts, of all of them together: one that makes names of what clients say would have no end. */
+const MOST_COUNTERS = 500;
+
+/** Whatever a plugin gives: what is no text would only be found out when the metrics are read, all of them. */
+function labelOf(name: string, label: string, labels: Readonly<Record<string, unknown>>): string {
+  const given = labels[label] ?? "";
+  if (typeof given === "string") return given;
+  if (typeof given === "number" || typeof given === "boolean") return String(given);
+  throw new TypeError(
+    `Cannot count ${name}: label ${label} is ${typeof given}; allowed are text and numbers`,
+  );
+}
+
 /** The engine's own metric of plugins. */
 const RESERVED: readonly string[] = ["failures"];
 
