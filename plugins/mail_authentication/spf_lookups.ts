@@ -30,8 +30,10 @@ type Ask = (name: string, type: string) => Promise<unknown[]>;
 export class SpfLookups {
   /** Milliseconds for which all answers so far hold. */
   ttl = Infinity;
-  /** A look-up failed. The evaluation may have gone past it; it says nothing of the next one. */
+  /** A look-up failed, or its answer is past its time. The evaluation may have gone past it; it says nothing of the next one. */
   failed = false;
+  /** It was one that the result depends on. */
+  unsure = false;
   /** A macro was seen: what was found out holds for this sender and HELO name only. */
   macros = false;
   readonly #io: Pick<Io, "dns" | "late">;
@@ -89,7 +91,8 @@ export class SpfLookups {
 
   /** For an explanation, which counts towards no limit; where it is too long there is none. */
   readonly explanation: Ask = async (name, type) => {
-    const records = await this.#ask(name, type as RecordType);
+    const unsure = this.unsure;
+    const records = await this.#ask(name, type as RecordType).finally(() => this.unsure = unsure);
     if (type !== "TXT") return records;
     const texts = (records as string[][]).map((strings) => strings.join(""));
     if (texts.some((text) => text.length > OCTETS.explanation)) return [];
@@ -103,9 +106,10 @@ export class SpfLookups {
     try {
       answer = await this.#io.dns.resolve(name, type);
     } catch (cause) {
-      this.failed = true;
+      this.failed = this.unsure = true;
       throw new EarlyEnd("temperror", cause instanceof Error ? cause.message : `cannot look up ${name}`);
     }
+    if (answer.stale) this.failed = this.unsure = true;
     if (answer.ttl < this.ttl) this.ttl = answer.ttl;
     this.#records += answer.records.length;
     if (this.#records > MOST_RECORDS) {

@@ -1,7 +1,7 @@
 /**
  * The decision on an identity: remembered, or found out within its time.
  */
-import { type Io, within } from "sallyport";
+import { type Io, type SpfResult, within } from "sallyport";
 import { checkHost, type SpfDecision } from "./mailauth.ts";
 import type { SpfIdentity } from "./spf_identity.ts";
 import { SpfLookups } from "./spf_lookups.ts";
@@ -31,7 +31,8 @@ export class SpfVerifier {
     const began = io.now();
     const lookups = new SpfLookups(io);
     try {
-      const decision = await within(io, this.#timeout, checkHost(identity, lookups)) ?? LATE;
+      const found = await within(io, this.#timeout, checkHost(identity, lookups)) ?? LATE;
+      const decision = lookups.unsure ? spared(found) : found;
       this.#memory.keep(identity, decision, lookups, began);
       return decision;
     } catch (cause) {
@@ -42,4 +43,16 @@ export class SpfVerifier {
       lookups.stop();
     }
   }
+}
+
+/** What speaks against a client. */
+const AGAINST: readonly SpfResult[] = ["fail", "softfail", "permerror"];
+
+/**
+ * A look-up failed, or its answer may have changed since, and the evaluation went on (RFC 7208 §5.5: a `ptr` that cannot be
+ * asked does not match). What then speaks against the client may be the DNS's doing: no mail is lost to that.
+ */
+function spared(found: SpfDecision): SpfDecision {
+  if (!AGAINST.includes(found.result)) return found;
+  return { result: "temperror", problem: `${found.result}, but not all of the DNS could be asked` };
 }

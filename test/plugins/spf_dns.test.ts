@@ -33,12 +33,13 @@ describe("the DNS", () => {
     expect(findings.get(SPF)?.result).toBe("fail");
   });
 
-  test("may fail where the evaluation goes on; that is not remembered", async () => {
+  test("may fail where the evaluation goes on; that is no fail, and not remembered", async () => {
     const plugin = spf();
     const text = { "b.example": { TXT: [["v=spf1 ptr -all"]] } };
     const broken = dnsOf({ ...text, "7.113.0.203.in-addr.arpa": { PTR: "ESERVFAIL" } });
     const first = await ask(plugin, "mail", from("a@b.example"), { effects: { dns: broken } });
-    expect(first.findings.get(SPF)?.result).toBe("fail");
+    expect(first.findings.get(SPF)?.result).toBe("temperror");
+    expect(first.verdict).toBeUndefined();
     const mended = dnsOf({
       ...text,
       "7.113.0.203.in-addr.arpa": { PTR: ["mx.b.example"] },
@@ -46,6 +47,36 @@ describe("the DNS", () => {
     });
     const second = await ask(plugin, "mail", from("a@b.example"), { effects: { dns: mended } });
     expect(second.findings.get(SPF)?.result).toBe("pass");
+  });
+
+  /** A DNS that cannot be asked any more, and gives what it has. */
+  const stale = (map: DnsMap): Dns => {
+    const dns = dnsOf(map);
+    return { resolve: async (name, type) => ({ ...await dns.resolve(name, type), stale: true }) };
+  };
+
+  test.each([
+    ["v=spf1 ip4:192.0.2.1 -all", "temperror"],
+    ["v=spf1 ip4:192.0.2.1 ~all", "temperror"],
+    ["v=spf1 ip4:nonsense -all", "temperror"],
+    ["v=spf1 ip4:203.0.113.7 -all", "pass"],
+    ["v=spf1 ?all", "neutral"],
+  ])("that only has answers past their time refuses nobody: %s is %s", async (policy, result) => {
+    const strict = { softfail: "reject", permerror: "reject" } as const;
+    const dns = stale(policies({ "b.example": policy }));
+    const { findings, verdict, failed } = await atMail("a@b.example", strict, dns);
+    expect(failed).toBe(false);
+    expect(findings.get(SPF)?.result as string).toBe(result);
+    expect(verdict).toBeUndefined();
+  });
+
+  test("is asked again by the next message where its answer was past its time", async () => {
+    const plugin = spf();
+    const old = stale(policies({ "b.example": "v=spf1 +all" }));
+    await ask(plugin, "mail", from("a@b.example"), { effects: { dns: old } });
+    const fresh = dnsOf(policies({ "b.example": "v=spf1 -all" }));
+    const { findings } = await ask(plugin, "mail", from("a@b.example"), { effects: { dns: fresh } });
+    expect(findings.get(SPF)?.result).toBe("fail");
   });
 
   test("says nothing: temperror when the time is over, nothing more is asked, nothing remembered", async () => {
