@@ -34,7 +34,8 @@ export interface Terms {
   readonly reasonTimeout: number;
 }
 
-const NOT_LISTED: DnsblFinding = Object.freeze({ score: 0, lists: [] });
+/** Of all clients that no list knows. */
+const NOT_LISTED: DnsblFinding = Object.freeze({ score: 0, lists: Object.freeze([]) });
 
 export class Judge {
   readonly #terms: Terms;

@@ -50,34 +50,39 @@ class Search {
     this.#any = answer.status === "ok";
     // Servers shuffle their answers; of many names it should be the same ones each time.
     const names = [...new Set(answer.records.map((name) => name.toLowerCase()).filter(isHostName))].sort();
-    this.#names = names.slice(0, this.#most);
+    // It is remembered, and shown to all plugins of all sessions of this client.
+    this.#names = Object.freeze(names.slice(0, this.#most));
     await Promise.all(this.#names.map((name, i) => this.#ask(name, i, dns)));
   }
 
   async #ask(name: string, i: number, dns: Dns): Promise<void> {
     const answer = await known<"A" | "AAAA">(dns.resolve(name, this.#octets.length === 4 ? "A" : "AAAA"));
-    this.#back[i] = answer?.records.some((address) => isSame(address, this.#octets));
+    const points = answer?.records.some((address) => isSame(address, this.#octets));
+    this.#back[i] = points === false && answer!.stale ? undefined : points;
   }
 
   get finding(): ReverseFinding {
     const names = this.#names;
     if (names === undefined) return TEMPERROR;
     const name = names.find((_, i) => this.#back[i] === true);
-    if (name !== undefined) return { status: "pass", names, name };
+    if (name !== undefined) return Object.freeze({ status: "pass", names, name });
     if (!this.#any) return NONE;
-    return { status: names.some((_, i) => this.#back[i] === undefined) ? "temperror" : "fail", names, name };
+    const isOpen = names.some((_, i) => this.#back[i] === undefined);
+    return Object.freeze({ status: isOpen ? "temperror" : "fail", names, name });
   }
 }
 
-const TEMPERROR: ReverseFinding = Object.freeze({ status: "temperror", names: [], name: undefined });
-const NONE: ReverseFinding = Object.freeze({ status: "none", names: [], name: undefined });
+const NO_NAMES: readonly string[] = Object.freeze([]);
+const TEMPERROR: ReverseFinding = Object.freeze({ status: "temperror", names: NO_NAMES, name: undefined });
+const NONE: ReverseFinding = Object.freeze({ status: "none", names: NO_NAMES, name: undefined });
 
-/** An answer; undefined where the DNS could not be asked. */
+/** An answer; undefined where the DNS could not be asked: that there was nothing at another time says nothing. */
 async function known<T extends "PTR" | "A" | "AAAA">(
   asked: Promise<DnsAnswer<T>>,
 ): Promise<DnsAnswer<T> | undefined> {
   try {
-    return await asked;
+    const answer = await asked;
+    return answer.stale && answer.status !== "ok" ? undefined : answer;
   } catch (cause) {
     if (cause instanceof DnsError) return undefined;
     throw cause;

@@ -7,8 +7,8 @@ import { oneForm } from "./reading.ts";
 export interface HeloName {
   /** Whether it has an A, AAAA or MX record. */
   readonly resolves: "yes" | "no" | "temperror";
-  /** One of its addresses is the client's. */
-  readonly isClient: boolean;
+  /** One of its addresses is the client's; undefined where that may have changed. */
+  readonly isClient: boolean | undefined;
 }
 
 /**
@@ -20,7 +20,8 @@ export async function lookUp(name: string, client: string, dns: Dns): Promise<He
   const first = await answerOf(dns, name, own);
   if (first === undefined) return { resolves: "temperror", isClient: false };
   if (first.status === "ok") {
-    return { resolves: "yes", isClient: first.records.some((address) => oneForm(address) === client) };
+    const isClient = first.records.some((address) => oneForm(address) === client);
+    return { resolves: "yes", isClient: isClient || (first.stale ? undefined : false) };
   }
   if (first.status === "nxdomain") return { resolves: "no", isClient: false };
   const others = await Promise.all([answerOf(dns, name, other), answerOf(dns, name, "MX")]);
@@ -28,14 +29,15 @@ export async function lookUp(name: string, client: string, dns: Dns): Promise<He
   return { resolves: others.includes(undefined) ? "temperror" : "no", isClient: false };
 }
 
-/** Undefined where the DNS could not be asked. */
+/** Undefined where the DNS could not be asked: that there was nothing at another time says nothing. */
 async function answerOf<T extends RecordType>(
   dns: Dns,
   name: string,
   type: T,
 ): Promise<DnsAnswer<T> | undefined> {
   try {
-    return await dns.resolve(name, type);
+    const answer = await dns.resolve(name, type);
+    return answer.stale && answer.status !== "ok" ? undefined : answer;
   } catch (cause) {
     if (cause instanceof DnsError) return undefined;
     throw cause;

@@ -96,6 +96,28 @@ describe("what the DNS says of the client:", () => {
     expect(questions).toEqual([`PTR ${PTR6}`, "AAAA mail.client.example"]);
   });
 
+  test.each(
+    [
+      ["no name", {}, "temperror"],
+      ["a name that pointed elsewhere", {
+        [PTR]: { PTR: ["mail.client.example"] },
+        "mail.client.example": { A: ["192.0.2.1"] },
+      }, "temperror"],
+      ["a name without an address", { [PTR]: { PTR: ["mail.client.example"] } }, "temperror"],
+      ["a name that pointed back", {
+        [PTR]: { PTR: ["mail.client.example"] },
+        "mail.client.example": { A: ["203.0.113.7"] },
+      }, "pass"],
+    ] as const,
+  )("%s in an answer past its time costs nothing", async (_, map: DnsMap, status) => {
+    const fresh = dnsOf(map);
+    const dns: Dns = { resolve: async (name, type) => ({ ...await fresh.resolve(name, type), stale: true }) };
+    const facts = factsAt("connect", { client: { host: "203.0.113.7", port: 50_000 } });
+    const { findings } = await ask(fcrdns(), "connect", facts, { effects: { dns } });
+    expect(findings.get(REVERSE)?.status).toBe(status);
+    expect(findings.score).toBe(0);
+  });
+
   test("an IPv4 address is no IPv6 one", async () => {
     const { reverse } = await asked({
       [PTR]: { PTR: ["mail.client.example"] },

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { HELO, helo, type HeloFault, type HeloFinding, type HeloOptions } from "../../plugins/helo/mod.ts";
-import { atRcpt, defer, type DnsRecords, type HeloFacts, reject, REVERSE } from "../../src/mod.ts";
+import { atRcpt, defer, type Dns, type DnsRecords, type HeloFacts, reject, REVERSE } from "../../src/mod.ts";
 import { ask, type DnsMap, dnsOf, factsAt, findingsOf, path } from "../../src/testing.ts";
 import { SessionChain } from "../support/session_chain.ts";
 
@@ -160,6 +160,24 @@ describe("the DNS:", () => {
     expect((await seen(NAME, { options: { unresolvable: "off", mismatch: "score" } })).questions.length).toBe(
       1,
     );
+  });
+
+  test.each(
+    [
+      ["no such name", {}, undefined],
+      ["a name of another host", { "client.example": { A: ["192.0.2.1"] } }, undefined],
+      ["the client's name", { "client.example": { A: ["203.0.113.7"] } }, true],
+    ] as const,
+  )("%s in an answer past its time is no fault", async (_, map: DnsMap, matches) => {
+    const fresh = dnsOf(map);
+    const dns: Dns = { resolve: async (name, type) => ({ ...await fresh.resolve(name, type), stale: true }) };
+    const strict = { unresolvable: "reject", mismatch: "score" } as const;
+    const answer = await ask(helo(strict), "helo", factsAt("helo", { helo: "client.example" }), {
+      effects: { dns },
+    });
+    expect(answer.verdict).toBeUndefined();
+    expect(answer.findings.get(HELO)?.faults).toEqual([]);
+    expect(answer.findings.get(HELO)?.matches).toBe(matches as never);
   });
 
   test("no answer at all within the stage's time costs nothing", async () => {
