@@ -2,6 +2,7 @@
  * Findings that plugins of different authors share: who leaves one and who reads it need not know one another.
  */
 import { finding, type FindingKey } from "./finding.ts";
+import type { Path } from "../smtp/path.ts";
 import type { Known } from "./stages.ts";
 
 /** The client needs no further checks; the value says who says so. Left by allow lists. */
@@ -12,9 +13,19 @@ export function isAllowed({ findings }: Known): boolean {
   return findings.get(ALLOWED) !== undefined;
 }
 
-/** The recipient in question is postmaster, who hears everybody (RFC 5321 §4.5.1). */
-export function isPostmaster({ forwardPath }: Pick<Known, "forwardPath">): boolean {
-  return forwardPath?.localPart.toLowerCase() === "postmaster";
+/**
+ * The recipient in question is postmaster, who hears everybody (RFC 5321 §4.5.1); once the recipients are complete, there is
+ * nobody else among them.
+ */
+export function isPostmaster(
+  { forwardPath, recipients }: Pick<Known, "forwardPath" | "recipients">,
+): boolean {
+  if (forwardPath !== undefined) return isHis(forwardPath);
+  return recipients !== undefined && recipients.length > 0 && recipients.every(isHis);
+}
+
+function isHis({ localPart }: Path): boolean {
+  return localPart.toLowerCase() === "postmaster";
 }
 
 /** What the reverse DNS says of the client (RFC 8601 §2.7.3, iprev). */

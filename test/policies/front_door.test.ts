@@ -79,3 +79,23 @@ test("who speaks before the greeting is refused at RCPT, where the log knows for
   );
   expect(mails).toEqual([]);
 });
+
+test("postmaster hears every stranger at once, and the null sender too, whose mail waits at DATA otherwise", async () => {
+  const { mails } = await transcript(
+    policy,
+    { dns: DNS },
+    `${HELD}
+    C: MAIL FROM:<>
+    S: 250 …
+    C: RCPT TO:<b@mx.example>
+    S: 250 …
+    C: RCPT TO:<postmaster@mx.example>
+    S: 250 …
+    C: DATA
+    S: 450 4.7.1 Greylisted, try again in 300 seconds
+    C: RSET
+    S: 250 …
+    ${delivery("", "postmaster@mx.example")}`,
+  );
+  expect(mails.map(({ from, to }) => ({ from, to }))).toEqual([{ from: "", to: ["postmaster@mx.example"] }]);
+});
