@@ -167,7 +167,8 @@ export class Hearing {
     const before = ruling.verdict === undefined ? -1 : severity(ruling.verdict);
     const after = severity(verdict);
     if (after < before || (after === before && order >= ruling.order)) return;
-    ruling.verdict = verdict;
+    // A copy, since it may be held until RCPT: some use one object for all sessions, and change its text each time.
+    ruling.verdict = { ...verdict };
     ruling.by = by;
     ruling.order = order;
   }

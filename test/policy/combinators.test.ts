@@ -178,6 +178,25 @@ describe("atRcpt", () => {
     });
   }
 
+  test("holds what was said, not what its author makes of the same object for the next session", async () => {
+    const one = { kind: "reject", code: 550, enhanced: "7.1", text: "" };
+    const reuses = definePlugin("reuses", () => ({
+      onError: "pass",
+      helo({ helo }): Verdict {
+        one.text = `No ${helo}`;
+        return one as Verdict;
+      },
+    }))();
+    const chain = new SessionChain([atRcpt(reuses)]);
+    await chain.judge("helo", { helo: "first.example" });
+    chain.dossier.greeted(true);
+    const next = chain.newDossier();
+    await chain.judge("helo", { helo: "second.example" }, next);
+    next.greeted(true);
+    expect(await chain.verdict("rcpt")).toBe("550 No first.example");
+    expect(await chain.verdict("rcpt", {}, next)).toBe("550 No second.example");
+  });
+
   test("of several that are held the strictest counts, and of equally strict ones the first", async () => {
     const chain = (...verdicts: readonly Verdict[]) =>
       new SessionChain([
