@@ -24,12 +24,15 @@ export class Errors {
 
   observe(event: Observation, io: Io): void | Promise<void> {
     const { session } = event;
-    if ("conduct" in session && !this.#watched.has(session.id)) {
-      this.#watched.set(session.id, { conduct: session.conduct, counted: 0 });
-    }
+    if ("conduct" in session) this.#watch(session.id, session.conduct);
     const count = this.#fresh(session.id) + (isRefused(event) ? 1 : 0);
     if (event.kind === "session") this.#watched.delete(session.id);
     if (count > 0) return this.#count(session, count, io);
+  }
+
+  /** When a trusted host names the client, or another one, the session goes on with a conduct of its own. */
+  #watch(id: string, conduct: Conduct): void {
+    if (this.#watched.get(id)?.conduct !== conduct) this.#watched.set(id, { conduct, counted: 0 });
   }
 
   /** What has come to it since the last look. */

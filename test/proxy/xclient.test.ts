@@ -521,6 +521,40 @@ describe("what belongs to the one before does not stick to the client:", () => {
     await scene.rest();
     expect((await named("192.0.2.1")).heard).toMatch(/^220 /);
   });
+
+  test("errors are counted for the client that makes them, whatever its host said before", async () => {
+    const effects = {
+      store: memoryStore({ now: () => 1_000_000 }),
+      local: memoryStore({ now: () => 0 }),
+      now: () => 1_000_000,
+    };
+    const errors = rateLimit({ limits: [{ name: "errors", per: "client", of: "errors", rate: "2/hour" }] });
+    const scene = new Scene({
+      ...HOST,
+      dial: "rcpt",
+      plugins: [errors, relayGate({ domains: ["mx.example"] })],
+      effects,
+    });
+    await scene.rest();
+    const says = async (...lines: string[]) => {
+      const client = scene.call();
+      for (const line of lines) {
+        await scene.rest();
+        client.heard = "";
+        client.wire.send(new TextEncoder().encode(`${line}\r\n`));
+      }
+      await scene.rest();
+      return client;
+    };
+    const mail = ["EHLO client.example", "MAIL FROM:<a@client.example>"];
+    const wrong = ["RCPT TO:<b@elsewhere.example>", "RCPT TO:<c@elsewhere.example>"];
+    // The host greets, and is told of as an event of this session, before it names the client.
+    await says("EHLO host.example", "XCLIENT ADDR=192.0.2.1", ...mail, ...wrong, "QUIT");
+    expect((await says("EHLO host.example", "XCLIENT ADDR=192.0.2.2")).heard).toMatch(/^220 /);
+    expect((await says("EHLO host.example", "XCLIENT ADDR=192.0.2.1")).heard).toMatch(
+      /^421 4\.7\.0 Too many errors/,
+    );
+  });
 });
 
 describe("LOGIN", () => {
