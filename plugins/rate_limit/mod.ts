@@ -39,6 +39,9 @@ export const rateLimit: PluginFactory<RateLimitOptions> = definePlugin(
 
 const STAGES: readonly Stage[] = ["connect", "helo", "mail", "rcpt", "data", "message"];
 
+/** Milliseconds after which a store that was away is tried with a place that is owed to it. */
+const SETTLE = 1000;
+
 class RateLimit {
   readonly #terms: Terms;
   readonly #limits: readonly Limit[];
@@ -68,6 +71,7 @@ class RateLimit {
   }
 
   #setUp({ io, every }: Setup): void {
+    every(SETTLE, () => this.#holding.settle(io));
     every(this.#terms.ttl / 3, () => this.#holding.renew(io));
   }
 

@@ -130,13 +130,27 @@ export class Holding {
     });
   }
 
+  /**
+   * Gives up what is owed, so that who comes first after a store was away finds room. One tries whether it answers, for all
+   * the others.
+   */
+  async settle(io: Effects): Promise<void> {
+    const first = this.#owed.pop();
+    if (first === undefined) return;
+    const before = this.#owed.length;
+    await this.#settleOne(first, io);
+    if (this.#owed.length <= before) await this.#settle(io);
+  }
+
   async #settle(io: Effects): Promise<void> {
     const owed = this.#owed;
     this.#owed = [];
-    const now = io.now();
-    await Promise.all(
-      owed.map((each) => each.until > now ? this.#release(each, io, each.until) : this.#stores.leave(io)),
-    );
+    await Promise.all(owed.map((each) => this.#settleOne(each, io)));
+  }
+
+  async #settleOne(owed: Owed, io: Effects): Promise<void> {
+    if (owed.until > io.now()) await this.#release(owed, io, owed.until);
+    else this.#stores.leave(io);
   }
 
   /** Extends the time of all that are held. */

@@ -91,19 +91,16 @@ describe("at the same time", () => {
   test("a place that its process does not renew is free after its time, and one that it renews is not", async () => {
     const plugin = rateLimit({ concurrency: [{ per: "client", most: 1 }], ttl: 300_000 });
     const door = new Door([plugin]);
-    const work: (() => Promise<void>)[] = [];
+    const work = new Map<number, () => Promise<void>>();
     const { store, now } = door.sessions.chain.engine.effects;
     const io = { store, local: store, now, log: { info() {}, warn() {} }, count() {} };
-    const every = (
-      ms: number,
-      renew: () => Promise<void>,
-    ) => (expect(ms).toBe(100_000), void work.push(renew));
+    const every = (ms: number, renew: () => Promise<void>) => void work.set(ms, renew);
     await plugin.setup!({ io, every } as unknown as Setup);
     const visit = door.session();
     await visit.at("connect");
     for (let i = 0; i < 10; i++) {
       door.now += 100_000;
-      await work[0]!();
+      await work.get(100_000)!();
     }
     expect(await door.connect()).toBe(FULL);
     door.now += 300_000;
@@ -279,6 +276,31 @@ describe("a place that was granted too late for who asked", () => {
     door.now += 300_000;
     await renew();
     expect(releases(door)).toHaveLength(told);
+  });
+
+  test("is given back within a second of the store's return, before anybody comes; one tries for all", async () => {
+    const plugin = rateLimit({ concurrency: [{ per: "client", most: 3 }], fallback: "pass" });
+    const door = new Door([plugin]);
+    const work = new Map<number, () => Promise<void>>();
+    const { now } = door.sessions.chain.engine.effects;
+    const io = { store: door.store, local: door.store, now, log: { info() {}, warn() {} }, count() {} };
+    const every = (ms: number, done: () => Promise<void>) => void work.set(ms, done);
+    await plugin.setup!({ io, every } as unknown as Setup);
+    door.tooLate = isLease;
+    door.away = (call) => call.startsWith("release");
+    await Promise.all(Array.from({ length: 3 }, () => door.session().at("connect")));
+    door.tooLate = () => false;
+    const told = releases(door).length;
+    await work.get(SECOND)!();
+    expect(releases(door)).toHaveLength(told + 1);
+    door.away = false;
+    door.now += SECOND;
+    await work.get(SECOND)!();
+    expect(releases(door)).toHaveLength(told + 4);
+    const all = Array.from({ length: 3 }, () => door.session().at("connect"));
+    expect(await Promise.all(all)).toEqual(["pass", "pass", "pass"]);
+    await work.get(SECOND)!();
+    expect(releases(door)).toHaveLength(told + 4);
   });
 
   test("is given back like one whose session ended while the store was away", async () => {
