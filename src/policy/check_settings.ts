@@ -13,7 +13,7 @@ import {
   LISTEN_FORMS,
   STORE_FORMS,
 } from "./address.ts";
-import { NETWORK_FORMS, readNetwork } from "./networks.ts";
+import { isTrustedNetwork, TRUSTED_FORMS } from "./networks.ts";
 import { backendMistakes } from "./backend_address.ts";
 import { type Check, choice, isText, list, number, numbers, optional, shown, value } from "./check.ts";
 import { poolNameMistakes } from "./check_routes.ts";
@@ -42,7 +42,7 @@ const CHECKS: Readonly<Record<keyof Settings, Check>> = {
           `${LISTEN_FORMS}; or { address, tls: "offered" or "required", proxy: "off", "optional" or "required" }`,
         ),
       )(path, given),
-  trusted: list(value(isNetwork, NETWORK_FORMS)),
+  trusted: list(value((given) => typeof given === "string" && isTrustedNetwork(given), TRUSTED_FORMS)),
   proxyUnknown: choice(["take", "refuse"]),
   backends: list(backendMistakes),
   pools: poolMistakes,
@@ -90,8 +90,4 @@ function isListenAddress(given: unknown): boolean {
   return isText(name) && isListenEndpoint(endpoint) && typeof implicitTls === "boolean" &&
     (tlsRequired === undefined || typeof tlsRequired === "boolean") &&
     [undefined, "off", "optional", "required"].includes(proxy as undefined);
-}
-
-function isNetwork(given: unknown): boolean {
-  return typeof given === "string" && readNetwork(given) !== undefined;
 }

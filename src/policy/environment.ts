@@ -14,7 +14,7 @@ import {
   listenAddress,
   STORE_FORMS,
 } from "./address.ts";
-import { NETWORK_FORMS, readNetwork } from "./networks.ts";
+import { isTrustedNetwork, NETWORK_FORMS, readNetwork, TRUSTED_FORMS } from "./networks.ts";
 import { allowedBackend, BACKEND_DEFAULTS, backendAddress, withoutSecret } from "./backend_address.ts";
 import type { AdminAddress, BackendAddress, DnsServer, ListenAddress } from "./settings.ts";
 import { SettingsError } from "./settings_error.ts";
@@ -201,8 +201,9 @@ function domains(given: string | undefined, note: Note): string[] | undefined {
 
 function networks(given: string | undefined, note: Note): string[] {
   return words(given).map((text) => {
-    if (readNetwork(text) !== undefined) return text;
-    note("SALLYPORT_TRUSTED", text, `${NETWORK_FORMS}; several with commas`);
+    if (isTrustedNetwork(text)) return text;
+    const forms = readNetwork(text) === undefined ? NETWORK_FORMS : TRUSTED_FORMS;
+    note("SALLYPORT_TRUSTED", text, `${forms}; several with commas`);
     return "127.0.0.1";
   });
 }

@@ -37,6 +37,15 @@ function masked(octets: Uint8Array, bits: number): Uint8Array {
 /** The words of a network, for people and in mistakes. */
 export const NETWORK_FORMS = "an address or a network, as in 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32";
 
+/** The words of who may be trusted to say who a client is, and which user. */
+export const TRUSTED_FORMS =
+  `${NETWORK_FORMS}, but not the whole world: whoever is trusted may claim to be any client and any user`;
+
+/** Whether its hosts may be trusted so. */
+export function isTrustedNetwork(text: string): boolean {
+  return (readNetwork(text)?.bits ?? 0) > 0;
+}
+
 /** The network that an address is in, as text: `203.0.113.0/24`, `2001:db8::/64`; what is no address stays as it is. */
 export function clientPrefix(address: string, ipv4 = 24, ipv6 = 64): string {
   const octets = addressOctets(address);

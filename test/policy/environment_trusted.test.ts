@@ -29,6 +29,26 @@ test("what is no network is named, once, beside a listener that needs one", () =
   expect(settingsMistakes({ ...DEFAULTS, hostname, listen, backends, trusted })).toEqual([]);
 });
 
+test("the whole world may not say who clients and users are: it would be an open relay", () => {
+  const world = ["0.0.0.0/0", "::/0", "::ffff:0:0/96", "10.0.0.0/0"];
+  const { mistakes } = readEnvironment({ SALLYPORT_TRUSTED: world.join() });
+  expect(mistakes).toEqual(
+    world.map((text) => expect.stringContaining(`SALLYPORT_TRUSTED: "${text}" was given`)),
+  );
+  expect(mistakes[0]).toContain(
+    "not the whole world: whoever is trusted may claim to be any client and any user",
+  );
+  const { hostname, listen, backends } = readEnvironment({
+    SALLYPORT_BACKEND: "127.0.0.1:10025",
+    SALLYPORT_HOSTNAME: "mx.example",
+  }).environment;
+  const given = { ...DEFAULTS, hostname, listen, backends };
+  expect(settingsMistakes({ ...given, trusted: ["10.0.0.0/8", "0.0.0.0/0"] })).toEqual([
+    expect.stringMatching(/^trusted\[1\]: "0\.0\.0\.0\/0" was given; allowed is .* but not the whole world/),
+  ]);
+  expect(settingsMistakes({ ...given, trusted: ["10.0.0.0/8", "::1"] })).toEqual([]);
+});
+
 test("a listener that requires a header needs somebody who is trusted", () => {
   const { environment } = readEnvironment({
     SALLYPORT_LISTEN: "proxy://127.0.0.1:25",
