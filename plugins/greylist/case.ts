@@ -17,6 +17,7 @@ import {
   type RcptFacts,
   type Remembered,
   type Store,
+  StoreError,
 } from "sallyport";
 import { alignedDomain } from "./aligned.ts";
 import type { Memory } from "./memory.ts";
@@ -28,6 +29,11 @@ const LET_IN: Opinion = [];
 
 /** States of those who have to come again. */
 const WAITING: readonly string[] = ["new", "early", "crowded"];
+
+/** Bits of an IPv6 address that a site has: it may hold 65,536 networks of 64 bits (RFC 6177), each a stranger of its own. */
+const AROUND = 48;
+/** How many times the strangers of one network it may bring. */
+const NETWORKS = 4;
 
 /** Labels of the metric. */
 const REMEMBERED = { state: "remembered" };
@@ -41,6 +47,8 @@ export interface Shared {
   readonly networks: Remembered<string>;
   /** Senders as the greylist knows them, by mailbox. */
   readonly senders: Remembered<string>;
+  /** Networks around those of IPv6 clients that have brought too many strangers, for as long as they are not counted anew. */
+  readonly crowds: Remembered<true>;
   /** When the log heard last of a network with too many strangers. */
   crowdTold: number;
 }
@@ -57,6 +65,8 @@ export class Case {
   readonly #pair: string;
   /** The triplet among all. */
   readonly #key: string;
+  /** The network around the client's, where one host may have as many of those as it likes. */
+  readonly #around: string | undefined;
   /** What counts the passes of the sender's domain; undefined where nothing vouches for it. */
   #domain: string | undefined;
 
@@ -73,6 +83,7 @@ export class Case {
     // Neither part can hold a tab.
     this.#pair = `${sender}\t${recipientOf(recipient)}`;
     this.#key = `${this.#group}\t${this.#pair}`;
+    this.#around = host.includes(":") && terms.ipv6 > AROUND ? host : undefined;
   }
 
   get #triplet(): GreylistTriplet {
@@ -98,10 +109,14 @@ export class Case {
   async #ask(): Promise<Opinion> {
     const { store } = this.#io;
     const { memory, passes } = this.#terms;
-    const [answer, domainPasses] = await Promise.all([
-      store.greylist(this.#group, this.#triplet),
+    const around = this.#around && clientPrefix(this.#around, 0, AROUND);
+    const peek = around !== undefined && this.#shared.crowds.get(around, this.#now) === true;
+    const [told, domainPasses] = await Promise.all([
+      store.greylist(this.#group, { ...this.#triplet, peek }),
       this.#domain === undefined ? 0 : store.count(this.#domain, 0, memory, true),
     ]);
+    const answer = peek && told.state === "new" ? { ...told, state: "crowded" as const } : told;
+    if (answer.state === "new" && around !== undefined) await this.#countAround(around);
     const waits = WAITING.includes(answer.state);
     const state = waits && this.#domain !== undefined && domainPasses >= passes ? "domain" : answer.state;
     this.#io.count("greylist", { state });
@@ -118,6 +133,19 @@ export class Case {
         this.#tellOfCrowd();
     }
     return this.#waits(state, answer.wait);
+  }
+
+  /** Beyond its bound nothing new is remembered of it for a while. That it cannot be counted is no reason to let it in. */
+  async #countAround(around: string): Promise<void> {
+    const { store } = this.#io;
+    try {
+      const sum = await store.count(`greylist-around:${around}`, 1, HOUR);
+      if (sum >= NETWORKS * this.#terms.strangers) {
+        this.#shared.crowds.keep(around, true, 5 * MINUTE, this.#now);
+      }
+    } catch (cause) {
+      if (!(cause instanceof StoreError)) throw cause;
+    }
   }
 
   #tellOfCrowd(): void {

@@ -41,7 +41,13 @@ class Greylist implements PluginBody {
   constructor(terms: Terms) {
     this.onError = terms.onError;
     this.#terms = terms;
-    this.#shared = { terms, networks: new Remembered(), senders: new Remembered(), crowdTold: -Infinity };
+    this.#shared = {
+      terms,
+      networks: new Remembered(),
+      senders: new Remembered(),
+      crowds: new Remembered(),
+      crowdTold: -Infinity,
+    };
   }
 
   rcpt(session: RcptFacts, io: Io): Opinion | Promise<Opinion> {

@@ -228,6 +228,39 @@ describe("the store is away", () => {
   });
 });
 
+describe("an IPv6 site, which has as many networks as it likes,", () => {
+  const from = (network: number) => ({ client: `2001:db8:7:${network.toString(16)}::1` });
+
+  test("has four times the strangers of one network remembered in an hour, and no other site notices", async () => {
+    const door = new Door({ strangers: 10 });
+    for (let i = 0; i < 45; i++) expect(await door.send(from(i))).toBe(WAIT);
+    expect([door.count("greylist", "new"), door.count("greylist", "crowded")]).toEqual([40, 5]);
+    expect(await door.send({ client: "2001:db8:8::1" })).toBe(WAIT);
+    expect(door.count("greylist", "new")).toBe(41);
+    door.now += 5 * MINUTE;
+    // Who is known has waited; who was not remembered has not.
+    expect(await door.send(from(39))).toBe("taken");
+    expect(await door.send(from(44))).toBe(WAIT);
+    door.now += HOUR;
+    expect(await door.sendTwice(from(43))).toEqual([WAIT, "taken"]);
+  });
+
+  test("that cannot be counted waits all the same", async () => {
+    const store: Store = memoryStore({ now: () => 1_800_000_000_000 });
+    store.count = () => Promise.reject(new StoreError("count", "Redis is away"));
+    const door = new Door({}, store);
+    expect(await door.send(from(1))).toBe(WAIT);
+    expect(door.sessions.lines).toEqual([]);
+  });
+
+  test("is not counted where its own networks are as wide", async () => {
+    const door = new Door({ strangers: 10, ipv6: 48 });
+    for (let i = 0; i < 12; i++) await door.send({ ...from(i), to: `to${i}@mx.example` });
+    expect(door.asked.filter((call) => call.includes("around"))).toEqual([]);
+    expect(door.count("greylist", "crowded")).toBe(2);
+  });
+});
+
 describe("a network with too many strangers", () => {
   const [MOST, ALSO] = [50, 5];
   const flood = async (door: Door) => {
