@@ -1,6 +1,6 @@
 /**
- * What the plugins of a stage are told about a session: exactly what is known then. Each is written out in one piece: put
- * together out of the one before, it would be made six times over.
+ * What the plugins of a stage are told about a session: exactly what is known then. Made anew for each stage, in one piece or
+ * two: put together out of those before, it would be made six times over.
  */
 import type { TlsFacts } from "../net/wire.ts";
 import type { Findings } from "../policy/finding.ts";
@@ -51,28 +51,8 @@ export function greeted(
   });
 }
 
-export function sending(known: Known, { mail }: Transaction): Stages["mail"] {
-  const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
-  const { client, trusted, via, local } = ends(caller);
-  const { path: reversePath, parameters, line: mailLine } = mail;
-  return Object.freeze({
-    id,
-    client,
-    trusted,
-    via,
-    local,
-    listener,
-    hostname,
-    findings,
-    helo,
-    verb,
-    tls,
-    conduct,
-    user,
-    reversePath,
-    parameters,
-    mailLine,
-  });
+export function sending(known: Known, transaction: Transaction): Stages["mail"] {
+  return Object.freeze(envelope(known, transaction));
 }
 
 export function addressed(
@@ -80,62 +60,25 @@ export function addressed(
   transaction: Transaction,
   { path: forwardPath, line: rcptLine }: RcptCommand,
 ): Stages["rcpt"] {
-  const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
-  const { client, trusted, via, local } = ends(caller);
-  const { path: reversePath, parameters, line: mailLine } = transaction.mail;
-  return Object.freeze({
-    id,
-    client,
-    trusted,
-    via,
-    local,
-    listener,
-    hostname,
-    findings,
-    helo,
-    verb,
-    tls,
-    conduct,
-    user,
-    reversePath,
-    parameters,
-    mailLine,
-    forwardPath,
-    rcptLine,
-    accepted: paths(transaction),
-  });
+  const more = { forwardPath, rcptLine, accepted: paths(transaction) };
+  return Object.freeze(Object.assign(envelope(known, transaction), more));
 }
 
 export function complete(known: Known, transaction: Transaction): Stages["data"] {
-  const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
-  const { client, trusted, via, local } = ends(caller);
-  const { path: reversePath, parameters, line: mailLine } = transaction.mail;
-  return Object.freeze({
-    id,
-    client,
-    trusted,
-    via,
-    local,
-    listener,
-    hostname,
-    findings,
-    helo,
-    verb,
-    tls,
-    conduct,
-    user,
-    reversePath,
-    parameters,
-    mailLine,
-    recipients: paths(transaction),
-  });
+  return Object.freeze(Object.assign(envelope(known, transaction), { recipients: paths(transaction) }));
 }
 
 export function read(known: Known, transaction: Transaction, size: number): Stages["message"] {
-  const { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user } = known;
+  return Object.freeze(Object.assign(envelope(known, transaction), { recipients: paths(transaction), size }));
+}
+
+/** What is known from MAIL on, anew for each stage. */
+function envelope(
+  { id, caller, listener, hostname, findings, helo, verb, tls, conduct, user }: Known,
+  { mail: { path: reversePath, parameters, line: mailLine } }: Transaction,
+): Stages["mail"] {
   const { client, trusted, via, local } = ends(caller);
-  const { path: reversePath, parameters, line: mailLine } = transaction.mail;
-  return Object.freeze({
+  return {
     id,
     client,
     trusted,
@@ -152,9 +95,7 @@ export function read(known: Known, transaction: Transaction, size: number): Stag
     reversePath,
     parameters,
     mailLine,
-    recipients: paths(transaction),
-    size,
-  });
+  };
 }
 
 /** The addresses outlive what is told of them: of the session they are counted by, and named to backends. */

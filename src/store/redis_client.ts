@@ -13,6 +13,7 @@ import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { StoreError } from "../policy/effects.ts";
 import { type Call, Gathering } from "./gathering.ts";
 import type { RedisTarget } from "./redis_url.ts";
+import { inResp } from "./resp.ts";
 import { type Read, ScriptCall } from "./script_call.ts";
 import { type ScriptName, SCRIPTS, TOGETHER } from "./scripts.ts";
 
@@ -200,22 +201,6 @@ export class RedisClient {
 }
 
 function nothing(): void {}
-
-/** `$0`, `$1` and so on: the lengths that come again and again. */
-const LENGTHS: readonly string[] = Array.from({ length: 200 }, (_, length) => `$${length}`);
-
-/** As ioredis does it, but in one piece: what it puts together piece by piece is dear to take apart. */
-function inResp(name: string, args: readonly string[], isAscii = true): string {
-  const parts = [`*${args.length + 1}`, `$${name.length}`, name];
-  for (const arg of args) {
-    const length = isAscii ? arg.length : Buffer.byteLength(arg);
-    parts.push(LENGTHS[length] ?? `$${length}`, arg);
-  }
-  parts.push("");
-  const text = parts.join("\r\n");
-  // Nearly all is ASCII: to count the octets of the whole costs as much as of one argument.
-  return isAscii && Buffer.byteLength(text) !== text.length ? inResp(name, args, false) : text;
-}
 
 /** A command whose answer is text. */
 class StoreCommand extends Command {
